@@ -1,0 +1,192 @@
+package adl
+
+import (
+	"context"
+	"iter"
+
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+)
+
+// Entry is one entry of a map. Key and Raw are views into a block: they stay
+// valid, and must not be written to.
+type Entry struct {
+	key, raw []byte
+}
+
+// Key is the key's bytes.
+func (e Entry) Key() []byte { return e.key }
+
+// KeyString is the key as a string, with whatever bytes it has.
+func (e Entry) KeyString() string { return string(e.key) }
+
+// Value decodes the value.
+func (e Entry) Value() (datamodel.Node, error) { return cbor.Decode(e.raw) }
+
+// Raw is the value in DAG-CBOR.
+func (e Entry) Raw() []byte { return e.raw }
+
+// cursor goes from entry to entry.
+type cursor struct {
+	walk   *trie.Walker
+	bucket block.Bucket
+}
+
+// next goes to the next entry. ok is false at the end and with an error.
+func (c *cursor) next() (e Entry, ok bool, err error) {
+	for !c.bucket.Next() {
+		step, more := c.walk.Next()
+		switch {
+		case !more:
+			return Entry{}, false, nil
+		case step.Err != nil:
+			return Entry{}, false, step.Err
+		case !step.Entered():
+			c.bucket = step.Place.Node().Bucket(step.Position)
+		}
+	}
+	return Entry{c.bucket.Key(), c.bucket.Value()}, true, nil
+}
+
+// Entries visits all entries, in hash order. After an error, which comes with
+// an empty entry, the iteration is over. Blocks are loaded ahead of the use;
+// breaking off cancels their loads.
+func (n *Node) Entries(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		c := cursor{walk: n.tree.Walk(ctx, n.ahead)}
+		for {
+			e, ok, err := c.next()
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if !ok || !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Keys visits all keys, as Entries does. They are views: not to be written to.
+func (n *Node) Keys(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for e, err := range n.Entries(ctx) {
+			if !yield(e.key, err) {
+				return
+			}
+		}
+	}
+}
+
+// KeyStrings visits all keys as strings, as Entries does.
+func (n *Node) KeyStrings(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for e, err := range n.Entries(ctx) {
+			if !yield(e.KeyString(), err) {
+				return
+			}
+		}
+	}
+}
+
+// Values visits all values, in the order of their keys' hashes.
+func (n *Node) Values(ctx context.Context) iter.Seq2[datamodel.Node, error] {
+	return func(yield func(datamodel.Node, error) bool) {
+		for e, err := range n.Entries(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(e.Value()) {
+				return
+			}
+		}
+	}
+}
+
+// Blocks visits the links of all the map's blocks: the root first, then depth
+// first in order of index. Blocks that values link to are not the map's own.
+func (n *Node) Blocks(ctx context.Context) iter.Seq2[datamodel.Link, error] {
+	return func(yield func(datamodel.Link, error) bool) {
+		root, err := n.Link()
+		if err != nil || !yield(root, nil) {
+			if err != nil {
+				yield(nil, err)
+			}
+			return
+		}
+		for place, err := range n.nodes(ctx) {
+			if err == nil && place.CID() == nil {
+				continue // the root
+			}
+			var link datamodel.Link
+			if err == nil {
+				link, err = store.Link(place.CID())
+			}
+			if !yield(link, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// nodes visits all nodes; after an error it is over.
+func (n *Node) nodes(ctx context.Context) iter.Seq2[*trie.Place, error] {
+	return func(yield func(*trie.Place, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		walk := n.tree.WalkNodes(ctx, n.ahead)
+		for {
+			step, more := walk.Next()
+			if !more || !yield(step.Place, step.Err) || step.Err != nil {
+				return
+			}
+		}
+	}
+}
+
+// mapIterator is datamodel.MapIterator over a cursor. It knows one entry more
+// than it has given, so that Done is exact.
+type mapIterator struct {
+	cursor cursor
+	entry  Entry
+	ok     bool  // there is an entry
+	err    error // or this has to be told first
+}
+
+func newMapIterator(n *Node) *mapIterator {
+	it := &mapIterator{cursor: cursor{walk: n.tree.Walk(n.ctx, n.ahead)}}
+	it.advance()
+	return it
+}
+
+func (it *mapIterator) advance() { it.entry, it.ok, it.err = it.cursor.next() }
+
+// Done says that there is nothing more: no entry and no error.
+func (it *mapIterator) Done() bool { return !it.ok && it.err == nil }
+
+// Next gives the next entry. After an error the iterator is done.
+func (it *mapIterator) Next() (key, value datamodel.Node, err error) {
+	if it.err != nil {
+		err, it.err = it.err, nil
+		return nil, nil, err
+	}
+	if !it.ok {
+		return nil, nil, datamodel.ErrIteratorOverread{}
+	}
+	value, err = it.entry.Value()
+	if err != nil {
+		it.ok = false
+		return nil, nil, err
+	}
+	key = basicnode.NewString(it.entry.KeyString())
+	it.advance()
+	return key, value, nil
+}

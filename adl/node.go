@@ -1,0 +1,215 @@
+package adl
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+	"github.com/ipld/go-ipld-prime/node/mixins"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+var (
+	_ datamodel.Node = (*Node)(nil)
+	_ ipld.ADL       = (*Node)(nil)
+)
+
+// Node is one version of a HAMT, seen as a map. It never changes, and is safe
+// for concurrent use as far as its LinkSystem is.
+//
+// The methods of datamodel.Node take no context; they use the one that the
+// Node was made with. Beside each stands one that takes a context.
+type Node struct {
+	ctx       context.Context
+	tree      *trie.Tree
+	ahead     int
+	prototype func(*Node) datamodel.NodePrototype
+
+	mu    sync.Mutex
+	count int64          // of entries; -1 while nobody has counted
+	link  datamodel.Link // of the root, once it is known
+}
+
+// Wrap makes a Node of a tree. It is for the packages of this module: ctx is
+// for the methods that take none, count the number of entries where it is
+// known and -1 elsewhere, and prototype makes the builder of maps like this.
+func Wrap(ctx context.Context, tree *trie.Tree, ahead int, count int64, prototype func(*Node) datamodel.NodePrototype) *Node {
+	return &Node{ctx: ctx, tree: tree, ahead: ahead, prototype: prototype, count: count, link: tree.Link()}
+}
+
+// Tree is the tree underneath, for the packages of this module.
+func (n *Node) Tree() *trie.Tree { return n.tree }
+
+// ReadAhead is the number of blocks loaded at the same time by whatever walks
+// over the whole map.
+func (n *Node) ReadAhead() int { return n.ahead }
+
+// Context is the context that the methods without one use.
+func (n *Node) Context() context.Context { return n.ctx }
+
+// WithContext gives the same map with another context for the methods that
+// take none.
+func (n *Node) WithContext(ctx context.Context) *Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return &Node{ctx: ctx, tree: n.tree, ahead: n.ahead, prototype: n.prototype, count: n.count, link: n.link}
+}
+
+// Params are the map's parameters.
+func (n *Node) Params() params.Params { return n.tree.Params() }
+
+// LinkSystem is a copy of the LinkSystem that the map's blocks come from.
+func (n *Node) LinkSystem() linking.LinkSystem { return *n.tree.Source().LinkSystem() }
+
+// CacheStats tells what the node cache has done and holds.
+func (n *Node) CacheStats() CacheStats { return CacheStats(n.tree.Source().CacheStats()) }
+
+// CacheStats is what a node cache has done and holds.
+type CacheStats struct {
+	Hits, Misses int64 // lookups since the cache was made
+	Nodes        int64 // nodes held
+	Bytes        int64 // bytes held, about
+}
+
+// Link is the link of the root block. A Node that was reified from decoded
+// data gets it by encoding that data as DAG-CBOR under the link prototype of
+// its children (CIDv1 and sha2-256 where it has none), which is the link it
+// would be stored under; whether it is stored, nobody knows.
+func (n *Node) Link() (datamodel.Link, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.link != nil {
+		return n.link, nil
+	}
+	sink, err := store.NewSink(n.tree.Source().LinkSystem(), n.LinkPrototype(), len(n.tree.Root().Raw()))
+	if err != nil {
+		return nil, err
+	}
+	block, err := sink.Make(n.tree.Root().Raw())
+	if err != nil {
+		return nil, err
+	}
+	n.link, err = store.Link(block.CID)
+	return n.link, err
+}
+
+// LinkPrototype is what the map's blocks are named by: the prototype of the
+// root's link, or where there is none of a child's, or the default.
+func (n *Node) LinkPrototype() datamodel.LinkPrototype {
+	if link := n.tree.Link(); link != nil {
+		return link.Prototype()
+	}
+	root := n.tree.Root()
+	for position := range root.Len() {
+		if root.IsLink(position) {
+			if link, err := store.Link(root.Link(position)); err == nil {
+				return link.Prototype()
+			}
+		}
+	}
+	return store.DefaultLinkPrototype
+}
+
+// Kind is always that of a map.
+func (n *Node) Kind() datamodel.Kind { return datamodel.Kind_Map }
+
+// LookupByString finds a value by the key with the string's bytes.
+func (n *Node) LookupByString(key string) (datamodel.Node, error) {
+	return n.GetString(n.ctx, key)
+}
+
+// LookupByNode finds a value by a node of kind string or bytes; any other kind
+// is datamodel.ErrWrongKind.
+func (n *Node) LookupByNode(key datamodel.Node) (datamodel.Node, error) {
+	bytes, err := KeyOf(key)
+	if err != nil {
+		return nil, err
+	}
+	return n.Get(n.ctx, bytes)
+}
+
+// LookupByIndex is not for maps: it gives datamodel.ErrWrongKind.
+func (n *Node) LookupByIndex(idx int64) (datamodel.Node, error) { return mixin.LookupByIndex(idx) }
+
+// LookupBySegment finds a value by a path segment, taken as a string.
+func (n *Node) LookupBySegment(seg datamodel.PathSegment) (datamodel.Node, error) {
+	return n.GetString(n.ctx, seg.String())
+}
+
+// MapIterator visits all entries in hash order. Keys come as nodes of kind
+// string, with whatever bytes the keys have.
+func (n *Node) MapIterator() datamodel.MapIterator { return newMapIterator(n) }
+
+// ListIterator is nil: a map has none.
+func (n *Node) ListIterator() datamodel.ListIterator { return nil }
+
+// Length is the number of entries, or -1 where they could not be counted. The
+// first call loads all blocks, unless the count is known from building.
+func (n *Node) Length() int64 {
+	count, err := n.Count(n.ctx)
+	if err != nil {
+		return -1
+	}
+	return count
+}
+
+// Substrate is the root block as plain data: a HashMapRoot, or in Filecoin's
+// layouts a node. Encoding it as DAG-CBOR gives the root block.
+func (n *Node) Substrate() datamodel.Node { return newSubstrate(n.tree.Root()) }
+
+// Prototype builds maps like this one: with its parameters, into its
+// LinkSystem, under its link prototype.
+func (n *Node) Prototype() datamodel.NodePrototype { return n.prototype(n) }
+
+// mixin answers what makes no sense on a map.
+var mixin = mixins.Map{TypeName: "HashMap"}
+
+// IsAbsent is false.
+func (n *Node) IsAbsent() bool { return false }
+
+// IsNull is false.
+func (n *Node) IsNull() bool { return false }
+
+// AsBool gives datamodel.ErrWrongKind, as do the other scalar forms.
+func (n *Node) AsBool() (bool, error) { return mixin.AsBool() }
+
+// AsInt gives datamodel.ErrWrongKind.
+func (n *Node) AsInt() (int64, error) { return mixin.AsInt() }
+
+// AsFloat gives datamodel.ErrWrongKind.
+func (n *Node) AsFloat() (float64, error) { return mixin.AsFloat() }
+
+// AsString gives datamodel.ErrWrongKind.
+func (n *Node) AsString() (string, error) { return mixin.AsString() }
+
+// AsBytes gives datamodel.ErrWrongKind.
+func (n *Node) AsBytes() ([]byte, error) { return mixin.AsBytes() }
+
+// AsLink gives datamodel.ErrWrongKind.
+func (n *Node) AsLink() (datamodel.Link, error) { return mixin.AsLink() }
+
+// KeyOf gives the bytes of a key that comes as a node, of kind string or
+// bytes; any other kind is datamodel.ErrWrongKind.
+func KeyOf(key datamodel.Node) ([]byte, error) {
+	switch {
+	case key == nil:
+	case key.Kind() == datamodel.Kind_String:
+		s, err := key.AsString()
+		return []byte(s), err
+	case key.Kind() == datamodel.Kind_Bytes:
+		return key.AsBytes()
+	}
+	kind := datamodel.Kind_Invalid
+	if key != nil {
+		kind = key.Kind()
+	}
+	return nil, datamodel.ErrWrongKind{
+		TypeName: "HashMap", MethodName: "map key",
+		AppropriateKind: datamodel.KindSet{datamodel.Kind_String, datamodel.Kind_Bytes}, ActualKind: kind,
+	}
+}

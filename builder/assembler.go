@@ -1,0 +1,366 @@
+package builder
+
+import (
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/ipld/go-ipld-prime/node/mixins"
+
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+)
+
+var (
+	_ datamodel.NodeBuilder   = (*mapBuilder)(nil)
+	_ datamodel.MapAssembler  = (*mapAssembler)(nil)
+	_ datamodel.NodeAssembler = (*keyAssembler)(nil)
+	_ datamodel.NodeAssembler = (*valueAssembler)(nil)
+)
+
+// mapBuilder builds a map as go-ipld-prime builds any: entries go into a batch
+// as they are assembled, Finish makes and writes the tree. How it answers to
+// errors and misuse is what HACKME_builderBehaviors asks for: repeated keys
+// are an error at once, wrong order panics.
+type mapBuilder struct {
+	prototype Prototype
+	assembler mapAssembler
+}
+
+func newMapBuilder(p Prototype) *mapBuilder { return &mapBuilder{prototype: p} }
+
+// state is what a map assembler waits for.
+type state uint8
+
+const (
+	unbegun     state = iota // BeginMap or AssignNode
+	expectKey                // a key, or Finish
+	midKey                   // the key assembler to finish
+	expectValue              // AssembleValue
+	midValue                 // the value assembler to finish
+	finished                 // nothing
+)
+
+func (b *mapBuilder) Build() datamodel.Node {
+	if b.assembler.state != finished {
+		panic("misuse: a builder must be finished before Build")
+	}
+	return b.assembler.built
+}
+
+func (b *mapBuilder) Reset() { b.assembler = mapAssembler{} }
+
+func (b *mapBuilder) BeginMap(sizeHint int64) (datamodel.MapAssembler, error) {
+	if b.assembler.state != unbegun {
+		panic("misuse: the map has begun already")
+	}
+	shop, err := b.prototype.open()
+	if err != nil {
+		return nil, err
+	}
+	b.assembler.begin(shop, sizeHint)
+	return &b.assembler, nil
+}
+
+// AssignNode takes any map. One that has the same parameters and stands in the
+// same store is taken as it is.
+func (b *mapBuilder) AssignNode(v datamodel.Node) error {
+	if b.assembler.state != unbegun {
+		panic("misuse: the map has begun already")
+	}
+	if v == nil || v.Kind() != datamodel.Kind_Map {
+		kind := datamodel.Kind_Invalid
+		if v != nil {
+			kind = v.Kind()
+		}
+		return datamodel.ErrWrongKind{TypeName: typeName, MethodName: "AssignNode", AppropriateKind: datamodel.KindSet_JustMap, ActualKind: kind}
+	}
+	if same, ok := v.(*adl.Node); ok && b.prototype.makes(same) {
+		b.assembler.state, b.assembler.built = finished, same
+		return nil
+	}
+	ma, err := b.BeginMap(v.Length())
+	if err != nil {
+		return err
+	}
+	if err := copyEntries(ma, v); err != nil {
+		return err
+	}
+	return ma.Finish()
+}
+
+// makes says whether building would give n itself.
+func (p Prototype) makes(n *adl.Node) bool {
+	return p.source != nil && p.source == n.Tree().Source() && p.Params == n.Params() &&
+		p.LinkPrototype == n.LinkPrototype() && n.Tree().Link() != nil
+}
+
+func copyEntries(to datamodel.MapAssembler, from datamodel.Node) error {
+	for it := from.MapIterator(); !it.Done(); {
+		k, v, err := it.Next()
+		if err != nil {
+			return err
+		}
+		if err := to.AssembleKey().AssignNode(k); err != nil {
+			return err
+		}
+		if err := to.AssembleValue().AssignNode(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const typeName = "HashMap"
+
+var mapMixin = mixins.MapAssembler{TypeName: typeName}
+
+func (b *mapBuilder) BeginList(int64) (datamodel.ListAssembler, error) { return mapMixin.BeginList(0) }
+func (b *mapBuilder) AssignNull() error                                { return mapMixin.AssignNull() }
+func (b *mapBuilder) AssignBool(bool) error                            { return mapMixin.AssignBool(false) }
+func (b *mapBuilder) AssignInt(int64) error                            { return mapMixin.AssignInt(0) }
+func (b *mapBuilder) AssignFloat(float64) error                        { return mapMixin.AssignFloat(0) }
+func (b *mapBuilder) AssignString(string) error                        { return mapMixin.AssignString("") }
+func (b *mapBuilder) AssignBytes([]byte) error                         { return mapMixin.AssignBytes(nil) }
+func (b *mapBuilder) AssignLink(datamodel.Link) error                  { return mapMixin.AssignLink(nil) }
+func (b *mapBuilder) Prototype() datamodel.NodePrototype               { return b.prototype }
+
+// mapAssembler takes the entries of a map that has begun.
+type mapAssembler struct {
+	state  state
+	shop   *workshop
+	batch  *trie.Batch
+	values []store.Block // of values that are not inline
+	spot   trie.Spot     // of the key that waits for its value
+	key    []byte        // that key
+	buffer []byte        // the value being encoded
+	ka     keyAssembler
+	va     valueAssembler
+	built  *adl.Node
+}
+
+func (a *mapAssembler) begin(shop *workshop, sizeHint int64) {
+	a.state, a.shop = expectKey, shop
+	a.batch = trie.NewBatch(shop.Params, shop.hasher)
+	// The hint is anybody's guess, so it is worth no more than some memory.
+	a.batch.Expect(int(max(0, min(sizeHint, 1<<20))))
+}
+
+func (a *mapAssembler) expect(s state, call string) {
+	if a.state != s {
+		panic("misuse: " + call + " is out of order")
+	}
+}
+
+func (a *mapAssembler) AssembleKey() datamodel.NodeAssembler {
+	a.expect(expectKey, "AssembleKey")
+	a.state, a.ka.parent = midKey, a
+	return &a.ka
+}
+
+func (a *mapAssembler) AssembleValue() datamodel.NodeAssembler {
+	a.expect(expectValue, "AssembleValue")
+	a.state, a.va.parent = midValue, a
+	return &a.va
+}
+
+func (a *mapAssembler) AssembleEntry(k string) (datamodel.NodeAssembler, error) {
+	a.expect(expectKey, "AssembleEntry")
+	if err := a.takeKey([]byte(k)); err != nil {
+		return nil, err
+	}
+	a.state, a.va.parent = midValue, a
+	return &a.va, nil
+}
+
+// takeKey keeps a key until its value comes; repeated ones are refused, and
+// leave no trace.
+func (a *mapAssembler) takeKey(key []byte) error {
+	spot, taken := a.batch.Spot(key)
+	if taken {
+		a.state = expectKey
+		return datamodel.ErrRepeatedMapKey{Key: basicnode.NewString(string(key))}
+	}
+	a.spot, a.key = spot, append(a.key[:0], key...)
+	a.state = expectValue
+	return nil
+}
+
+// takeValue keeps the entry whose value is in the buffer.
+func (a *mapAssembler) takeValue() error {
+	inline, own, err := a.shop.outline(a.buffer)
+	if err != nil {
+		return err
+	}
+	if own != nil {
+		a.values = append(a.values, *own)
+	}
+	a.batch.Put(a.spot, a.key, inline)
+	a.state = expectKey
+	return nil
+}
+
+// Finish makes all blocks of the tree, then writes them. After an error
+// nothing more can be assembled; the builder can be reset.
+func (a *mapAssembler) Finish() error {
+	a.expect(expectKey, "Finish")
+	built, err := a.shop.build(a.shop.Context, a.batch, a.values)
+	if err != nil {
+		a.state = unbegun
+		return err
+	}
+	*a = mapAssembler{state: finished, built: built}
+	return nil
+}
+
+func (a *mapAssembler) KeyPrototype() datamodel.NodePrototype { return basicnode.Prototype.String }
+func (a *mapAssembler) ValuePrototype(string) datamodel.NodePrototype {
+	return basicnode.Prototype.Any
+}
+
+// keyAssembler takes one key: a string, or bytes.
+type keyAssembler struct {
+	parent *mapAssembler // nil once the key is there
+}
+
+func (k *keyAssembler) take(key []byte) error {
+	parent := k.live()
+	k.parent = nil
+	return parent.takeKey(key)
+}
+
+func (k *keyAssembler) live() *mapAssembler {
+	if k.parent == nil {
+		panic("misuse: the key has been assembled already")
+	}
+	return k.parent
+}
+
+func (k *keyAssembler) AssignString(s string) error { return k.take([]byte(s)) }
+func (k *keyAssembler) AssignBytes(b []byte) error  { return k.take(b) }
+func (k *keyAssembler) AssignNode(v datamodel.Node) error {
+	k.live()
+	key, err := adl.KeyOf(v)
+	if err != nil {
+		return err
+	}
+	return k.take(key)
+}
+
+var keyMixin = mixins.StringAssembler{TypeName: typeName + " key"}
+
+func (k *keyAssembler) BeginMap(int64) (datamodel.MapAssembler, error) { return keyMixin.BeginMap(0) }
+func (k *keyAssembler) BeginList(int64) (datamodel.ListAssembler, error) {
+	return keyMixin.BeginList(0)
+}
+func (k *keyAssembler) AssignNull() error                  { return keyMixin.AssignNull() }
+func (k *keyAssembler) AssignBool(bool) error              { return keyMixin.AssignBool(false) }
+func (k *keyAssembler) AssignInt(int64) error              { return keyMixin.AssignInt(0) }
+func (k *keyAssembler) AssignFloat(float64) error          { return keyMixin.AssignFloat(0) }
+func (k *keyAssembler) AssignLink(datamodel.Link) error    { return keyMixin.AssignLink(nil) }
+func (k *keyAssembler) Prototype() datamodel.NodePrototype { return basicnode.Prototype.String }
+
+// valueAssembler takes one value, of any kind, and encodes it at once.
+type valueAssembler struct {
+	parent *mapAssembler // nil once the value is there
+}
+
+func (v *valueAssembler) live() *mapAssembler {
+	if v.parent == nil {
+		panic("misuse: the value has been assembled already")
+	}
+	return v.parent
+}
+
+// take ends the assembly with the value that encode appends to the buffer.
+// Where that fails, the value is still to come.
+func (v *valueAssembler) take(encode func(dst []byte) ([]byte, error)) (err error) {
+	a := v.live()
+	if a.buffer, err = encode(a.buffer[:0]); err != nil {
+		return err
+	}
+	if err := a.takeValue(); err != nil {
+		return err
+	}
+	v.parent = nil
+	return nil
+}
+
+func (v *valueAssembler) AssignNull() error {
+	return v.take(func(dst []byte) ([]byte, error) { return cbor.AppendNull(dst), nil })
+}
+
+func (v *valueAssembler) AssignBool(b bool) error {
+	return v.take(func(dst []byte) ([]byte, error) { return cbor.AppendBool(dst, b), nil })
+}
+
+func (v *valueAssembler) AssignInt(i int64) error {
+	return v.take(func(dst []byte) ([]byte, error) { return cbor.AppendInt(dst, i), nil })
+}
+
+func (v *valueAssembler) AssignFloat(f float64) error {
+	return v.take(func(dst []byte) ([]byte, error) { return cbor.AppendFloat(dst, f) })
+}
+
+func (v *valueAssembler) AssignString(s string) error {
+	return v.take(func(dst []byte) ([]byte, error) { return cbor.AppendString(dst, s), nil })
+}
+
+func (v *valueAssembler) AssignBytes(b []byte) error {
+	return v.take(func(dst []byte) ([]byte, error) { return cbor.AppendBytes(dst, b), nil })
+}
+
+func (v *valueAssembler) AssignLink(l datamodel.Link) error {
+	return v.take(func(dst []byte) ([]byte, error) { return cbor.AppendLink(dst, l) })
+}
+
+func (v *valueAssembler) AssignNode(n datamodel.Node) error {
+	return v.take(func(dst []byte) ([]byte, error) { return appendValue(dst, n) })
+}
+
+func (v *valueAssembler) Prototype() datamodel.NodePrototype { return basicnode.Prototype.Any }
+
+// BeginMap assembles a value that is a map, in memory: its keys have to be
+// sorted before it can be encoded.
+func (v *valueAssembler) BeginMap(sizeHint int64) (datamodel.MapAssembler, error) {
+	v.live()
+	nb := basicnode.Prototype.Map.NewBuilder()
+	ma, err := nb.BeginMap(sizeHint)
+	return &mapValue{ma, nb, v}, err
+}
+
+// BeginList assembles a value that is a list.
+func (v *valueAssembler) BeginList(sizeHint int64) (datamodel.ListAssembler, error) {
+	v.live()
+	nb := basicnode.Prototype.List.NewBuilder()
+	la, err := nb.BeginList(sizeHint)
+	return &listValue{la, nb, v}, err
+}
+
+// mapValue ends the value assembler when the map ends.
+type mapValue struct {
+	datamodel.MapAssembler
+	builder datamodel.NodeBuilder
+	value   *valueAssembler
+}
+
+func (m *mapValue) Finish() error {
+	if err := m.MapAssembler.Finish(); err != nil {
+		return err
+	}
+	return m.value.AssignNode(m.builder.Build())
+}
+
+// listValue ends the value assembler when the list ends.
+type listValue struct {
+	datamodel.ListAssembler
+	builder datamodel.NodeBuilder
+	value   *valueAssembler
+}
+
+func (l *listValue) Finish() error {
+	if err := l.ListAssembler.Finish(); err != nil {
+		return err
+	}
+	return l.value.AssignNode(l.builder.Build())
+}

@@ -1,0 +1,273 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/ipld/go-ipld-prime/datamodel"
+
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+)
+
+// DefaultBulkMemory is how much a Bulk keeps in memory unless told otherwise,
+// in bytes.
+const DefaultBulkMemory = 256 << 20
+
+// Repeated says what a Bulk does with a key that comes again.
+type Repeated uint8
+
+const (
+	// LastWins keeps the value that came last.
+	LastWins Repeated = iota
+	// Refuse makes it fault.ErrRepeatedKey: from Set, or from Finish where the
+	// first one was spilled by then.
+	Refuse
+)
+
+// BulkOptions say how a Bulk works. The zero value stands for the defaults.
+type BulkOptions struct {
+	// MemoryBytes is about how much is kept in memory before it is sorted and
+	// spilled to disk. 0 means DefaultBulkMemory.
+	MemoryBytes int64
+	// SpillDir is where the directory for what is spilled is made; "" means
+	// os.TempDir(). As much as all entries take is needed there, and while
+	// many runs are merged twice as much.
+	SpillDir string
+	// Repeated says what to do with a key that comes again.
+	Repeated Repeated
+	// Progress, if not nil, is called now and then, by the goroutine that
+	// calls Set or Finish or one that Finish waits for, never twice at once.
+	Progress func(BulkProgress)
+}
+
+// BulkProgress is how far a Bulk is.
+type BulkProgress struct {
+	Added   int64 // entries set
+	Spilled int64 // of them, entries spilled to disk
+	Blocks  int64 // blocks written
+}
+
+// progressEvery is the number of entries or blocks between calls of Progress.
+const progressEvery = 1 << 12
+
+// mergeAt is the number of runs that are merged into one, so that the number
+// of open files stays small however large the map is.
+const mergeAt = 64
+
+// Bulk builds a map from a stream of entries in any order. What does not fit
+// into its memory is sorted and spilled, and merged in the end. It writes
+// blocks as it makes them, so an error leaves blocks behind that nothing links
+// to. A Bulk is for one goroutine.
+type Bulk struct {
+	shop     *workshop
+	options  BulkOptions
+	batch    *trie.Batch
+	dir      string // of the runs; "" until there is one
+	runs     []*trie.Run
+	made     int // runs that were ever made
+	buffer   []byte
+	progress BulkProgress
+	done     bool
+}
+
+var errBulkDone = errors.New("hamt: the Bulk is finished or closed")
+
+// NewBulk begins a map.
+func (p Prototype) NewBulk(o BulkOptions) (*Bulk, error) {
+	shop, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	if o.MemoryBytes < 1 {
+		o.MemoryBytes = DefaultBulkMemory
+	}
+	return &Bulk{shop: shop, options: o, batch: trie.NewBatch(shop.Params, shop.hasher)}, nil
+}
+
+// Set adds an entry. A value that has no DAG-CBOR form is fault.ErrValue; a
+// HAMT as a value becomes a link to its root.
+func (b *Bulk) Set(key []byte, value datamodel.Node) (err error) {
+	if b.buffer, err = appendValue(b.buffer[:0], value); err != nil {
+		return err
+	}
+	return b.set(key, b.buffer)
+}
+
+// SetRaw adds an entry whose value is in DAG-CBOR already; fault.ErrValue where
+// it is not, or not in its canonical form.
+func (b *Bulk) SetRaw(key, dagCBOR []byte) error {
+	if err := cbor.Check(dagCBOR); err != nil {
+		return err
+	}
+	return b.set(key, dagCBOR)
+}
+
+func (b *Bulk) set(key, raw []byte) error {
+	if b.done {
+		return errBulkDone
+	}
+	inline, own, err := b.shop.outline(raw)
+	if err != nil {
+		return err
+	}
+	spot, taken := b.batch.Spot(key)
+	if taken && b.options.Repeated == Refuse {
+		return repeated(key)
+	}
+	if own != nil {
+		if err := b.shop.sink.Write(b.shop.Context, *own); err != nil {
+			return err
+		}
+	}
+	b.batch.Put(spot, key, inline)
+	b.progress.Added++
+	if b.progress.Added%progressEvery == 0 {
+		b.report()
+	}
+	if b.batch.Memory() > b.options.MemoryBytes {
+		return b.spill()
+	}
+	return nil
+}
+
+func repeated(key []byte) error { return fault.New(fault.ErrRepeatedKey, "%q", key) }
+
+func (b *Bulk) report() {
+	if b.options.Progress != nil {
+		b.options.Progress(b.progress)
+	}
+}
+
+// spill sorts what is in memory into a run.
+func (b *Bulk) spill() (err error) {
+	if b.dir == "" {
+		if b.dir, err = os.MkdirTemp(b.options.SpillDir, "hamt-spill-"); err != nil {
+			return fmt.Errorf("hamt: no place to spill to: %w", err)
+		}
+	}
+	run, err := b.batch.Spill(b.dir, b.made)
+	if err != nil {
+		return fmt.Errorf("hamt: spilling: %w", err)
+	}
+	b.made++
+	b.progress.Spilled += run.Entries
+	b.batch = trie.NewBatch(b.shop.Params, b.shop.hasher)
+	if b.runs = append(b.runs, run); len(b.runs) < mergeAt {
+		return nil
+	}
+	merged, err := b.sorter().MergeRuns(b.dir, b.made, b.runs)
+	if err != nil {
+		return spillError(err)
+	}
+	b.made++
+	b.runs = append(b.runs[:0], merged)
+	return nil
+}
+
+func spillError(err error) error {
+	if errors.Is(err, fault.ErrRepeatedKey) {
+		return err
+	}
+	return fmt.Errorf("hamt: merging what was spilled: %w", err)
+}
+
+func (b *Bulk) sorter() trie.Sorter {
+	s := b.batch.Sorter()
+	if b.options.Repeated == Refuse {
+		s.Repeated = repeated
+	}
+	s.BufferBytes = int(min(1<<18, b.options.MemoryBytes/mergeAt))
+	return s
+}
+
+// Finish writes the tree and gives the map. It ends the Bulk, with or without
+// an error, and removes what was spilled.
+func (b *Bulk) Finish(ctx context.Context) (node *adl.Node, err error) {
+	if b.done {
+		return nil, errBulkDone
+	}
+	b.done = true
+	defer func() { err = errors.Join(err, b.Close()) }()
+	w := bulkWriter{ctx: ctx, bulk: b}
+	root, count, err := b.emit(ctx, &w)
+	if err != nil {
+		return nil, err
+	}
+	raw := root.AppendRoot(nil)
+	named, err := b.shop.sink.Make(raw)
+	if err != nil {
+		return nil, trie.Oversized(err, raw, nil, b.shop.Params)
+	}
+	if err := b.shop.sink.Write(ctx, named); err != nil {
+		return nil, err
+	}
+	b.progress.Blocks++
+	b.report()
+	link, err := store.Link(named.CID)
+	if err != nil {
+		return nil, err
+	}
+	return b.shop.node(b.shop.Context, raw, link, count)
+}
+
+// emit makes and writes all blocks but the root.
+func (b *Bulk) emit(ctx context.Context, w *bulkWriter) (root *block.Encoder, count int64, err error) {
+	if len(b.runs) == 0 {
+		root, err = trie.Build(b.batch, b.shop.Params, b.shop.hasher, w.put)
+		return root, int64(b.batch.Len()), err
+	}
+	emitter := trie.NewEmitter(b.shop.Params, b.shop.hasher, w.put)
+	err = b.sorter().Each(b.runs, b.batch, emitter.Add)
+	if err != nil {
+		return nil, 0, err
+	}
+	root, err = emitter.Finish()
+	return root, emitter.Entries(), err
+}
+
+// Close removes what was spilled and ends the Bulk. It is for a Bulk that is
+// not finished; after Finish it does nothing.
+func (b *Bulk) Close() error {
+	b.done = true
+	b.batch, b.runs = nil, nil
+	if b.dir == "" {
+		return nil
+	}
+	dir := b.dir
+	b.dir = ""
+	return os.RemoveAll(dir)
+}
+
+// bulkWriter writes blocks as they are made. Making goes on in several
+// goroutines at once, writing in one at a time.
+type bulkWriter struct {
+	ctx  context.Context
+	bulk *Bulk
+	mu   sync.Mutex
+}
+
+func (w *bulkWriter) put(raw []byte) ([]byte, error) {
+	b, err := w.bulk.shop.sink.Make(bytes.Clone(raw))
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.bulk.shop.sink.Write(w.ctx, b); err != nil {
+		return nil, err
+	}
+	w.bulk.progress.Blocks++
+	if w.bulk.progress.Blocks%progressEvery == 0 {
+		w.bulk.report()
+	}
+	return b.CID, nil
+}

@@ -1,0 +1,88 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"sync"
+
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+)
+
+// draft is a tree whose blocks are all made and not written yet: whatever is
+// wrong with the data has been found before anything is stored.
+type draft struct {
+	shop   *workshop
+	mu     sync.Mutex
+	blocks []store.Block // children before parents
+	root   []byte        // the root in DAG-CBOR
+	named  store.Block   // and as a block
+}
+
+// put is the trie.Put of a draft.
+func (d *draft) put(raw []byte) ([]byte, error) {
+	b, err := d.shop.sink.Make(bytes.Clone(raw))
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.blocks = append(d.blocks, b)
+	return b.CID, nil
+}
+
+// finish makes the root.
+func (d *draft) finish(root *block.Encoder) (err error) {
+	d.root = root.AppendRoot(nil)
+	d.named, err = d.shop.sink.Make(d.root)
+	if err != nil {
+		return trie.Oversized(err, d.root, nil, d.shop.Params)
+	}
+	return nil
+}
+
+// write stores the blocks, the root last, but for those that known says are
+// there already.
+func (d *draft) write(ctx context.Context, known func(binaryCID []byte) bool) error {
+	for _, b := range d.blocks {
+		if known(b.CID) {
+			continue
+		}
+		if err := d.shop.sink.Write(ctx, b); err != nil {
+			return err
+		}
+	}
+	return d.shop.sink.Write(ctx, d.named)
+}
+
+// node makes the Node of a draft that was written.
+func (d *draft) node(ctx context.Context, count int64) (*adl.Node, error) {
+	link, err := store.Link(d.named.CID)
+	if err != nil {
+		return nil, err
+	}
+	return d.shop.node(ctx, d.root, link, count)
+}
+
+// build makes and writes the tree of a batch that holds no deletions.
+func (w *workshop) build(ctx context.Context, batch *trie.Batch, values []store.Block) (*adl.Node, error) {
+	d := draft{shop: w}
+	root, err := trie.Build(batch, w.Params, w.hasher, d.put)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.finish(root); err != nil {
+		return nil, err
+	}
+	for _, v := range values {
+		if err := w.sink.Write(ctx, v); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.write(ctx, func([]byte) bool { return false }); err != nil {
+		return nil, err
+	}
+	return d.node(ctx, int64(batch.Len()))
+}

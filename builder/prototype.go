@@ -1,0 +1,138 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+var _ datamodel.NodePrototype = Prototype{}
+
+// Prototype says how maps are built and where their blocks go. Only
+// LinkSystem has to be given.
+type Prototype struct {
+	// Params are the map's parameters. A zero Params stands for
+	// params.Default(); anything else is taken as it is, so begin with
+	// params.Default() and change what has to be different. (A HashAlg of 0
+	// is the identity hash.)
+	Params params.Params
+	// LinkSystem is where blocks are written to, and read from afterwards.
+	// Blocks are written one at a time.
+	LinkSystem *linking.LinkSystem
+	// LinkPrototype names the blocks: a cidlink.LinkPrototype of CIDv1 with
+	// any codec and hash that the LinkSystem knows. nil means DAG-CBOR and
+	// sha2-256.
+	LinkPrototype datamodel.LinkPrototype
+	// InlineBytes is the largest value, in bytes of DAG-CBOR, that is kept in
+	// the map's own blocks; larger ones become a block of their own, with a
+	// link in their place. 0 means that all values are kept inline.
+	InlineBytes int
+	// MaxBlockBytes is the largest block that is written; a larger one is a
+	// fault.ErrTooLarge that names the block's path and its largest entries.
+	// 0 means 1 MiB.
+	MaxBlockBytes int
+	// Context is for the methods of go-ipld-prime's interfaces, which take
+	// none; nil means context.Background().
+	Context context.Context
+	// Read says how maps that were built are read.
+	Read adl.Options
+
+	// source is that of the map the prototype came from, whose cache the maps
+	// that are built go on using; nil for a prototype made by hand.
+	source *store.Source
+}
+
+// PrototypeOf gives the prototype of maps like n: with its parameters, into
+// its LinkSystem, under its link prototype.
+func PrototypeOf(n *adl.Node) Prototype {
+	lsys := n.LinkSystem()
+	return Prototype{
+		Params:        n.Params(),
+		LinkSystem:    &lsys,
+		LinkPrototype: n.LinkPrototype(),
+		Context:       n.Context(),
+		Read:          adl.Options{ReadAhead: n.ReadAhead()},
+		source:        n.Tree().Source(),
+	}
+}
+
+// Wrap makes a Node of a tree, one whose Prototype is PrototypeOf. It is for
+// the packages of this module.
+func Wrap(ctx context.Context, tree *trie.Tree, o adl.Options, count int64) *adl.Node {
+	return adl.Wrap(ctx, tree, o.WithDefaults().ReadAhead, count,
+		func(n *adl.Node) datamodel.NodePrototype { return PrototypeOf(n) })
+}
+
+// NewBuilder makes a builder of one map. Whether the prototype makes sense is
+// said by its BeginMap.
+func (p Prototype) NewBuilder() datamodel.NodeBuilder { return newMapBuilder(p) }
+
+// workshop is a prototype that was found to make sense, with all it needs to
+// build.
+type workshop struct {
+	Prototype
+	hasher *keyhash.Hasher
+	sink   *store.Sink
+}
+
+// open checks a prototype and fills in its defaults.
+func (p Prototype) open() (*workshop, error) {
+	if p.LinkSystem == nil {
+		return nil, fmt.Errorf("hamt: the prototype has no LinkSystem")
+	}
+	if p.Params == (params.Params{}) {
+		p.Params = params.Default()
+	}
+	if err := p.Params.Validate(); err != nil {
+		return nil, err
+	}
+	if p.Params.Layout == params.FilecoinV0 {
+		return nil, fault.New(fault.ErrReadOnlyLayout, "%s", p.Params.Layout)
+	}
+	hasher, err := keyhash.For(p.Params.HashAlg)
+	if err != nil {
+		return nil, err
+	}
+	if p.LinkPrototype == nil {
+		p.LinkPrototype = store.DefaultLinkPrototype
+	}
+	if p.MaxBlockBytes < 1 {
+		p.MaxBlockBytes = store.DefaultMaxWrite
+	}
+	if p.Context == nil {
+		p.Context = context.Background()
+	}
+	sink, err := store.NewSink(p.LinkSystem, p.LinkPrototype, p.MaxBlockBytes)
+	if err != nil {
+		return nil, err
+	}
+	if p.source == nil {
+		o := p.Read.WithDefaults()
+		p.source = store.NewSource(p.LinkSystem, o.CacheBytes, o.MaxBlockBytes)
+	}
+	return &workshop{p, hasher, sink}, nil
+}
+
+// node makes the Node of a root that was written. count is -1 where it is not
+// known.
+func (w *workshop) node(ctx context.Context, rootRaw []byte, link datamodel.Link, count int64) (*adl.Node, error) {
+	root, p, err := block.ParseRoot(rootRaw, w.Params)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := trie.New(w.source, root, p, link)
+	if err != nil {
+		return nil, err
+	}
+	return Wrap(ctx, tree, w.Read, count), nil
+}

@@ -1,0 +1,222 @@
+package builder
+
+import (
+	"context"
+
+	"github.com/ipld/go-ipld-prime/datamodel"
+
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+)
+
+// Txn collects changes to a map. Nothing is written before Commit, and the map
+// it began with stays as it is. A Txn is for one goroutine.
+type Txn struct {
+	shop   *workshop
+	base   *adl.Node
+	stored bool // the base's root is in the store for sure
+	batch  *trie.Batch
+	values map[string]store.Block // blocks of values that are not inline, by CID
+	buffer []byte
+}
+
+// NewTxn begins a transaction on a map. The blocks it writes are like the
+// map's own; for other limits, take [Prototype.Edit].
+func NewTxn(base *adl.Node) (*Txn, error) { return PrototypeOf(base).Edit(base) }
+
+// Edit begins a transaction on a map with the limits of the prototype
+// (InlineBytes, MaxBlockBytes) and into its LinkSystem. The parameters stay
+// the map's.
+func (p Prototype) Edit(base *adl.Node) (*Txn, error) {
+	p.Params = base.Params()
+	if p.LinkPrototype == nil {
+		p.LinkPrototype = base.LinkPrototype()
+	}
+	if p.Read == (adl.Options{}) {
+		p.Read.ReadAhead = base.ReadAhead()
+	}
+	p.source = base.Tree().Source()
+	shop, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	return shop.begin(base, base.Tree().Link() != nil), nil
+}
+
+// NewTxn begins a transaction on the empty map.
+func (p Prototype) NewTxn() (*Txn, error) {
+	shop, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	empty, err := shop.node(shop.Context, block.NewEncoder(shop.Params).AppendRoot(nil), nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	return shop.begin(empty, false), nil
+}
+
+func (w *workshop) begin(base *adl.Node, stored bool) *Txn {
+	t := &Txn{shop: w, base: base, stored: stored}
+	t.reset()
+	return t
+}
+
+func (t *Txn) reset() {
+	t.batch = trie.NewBatch(t.shop.Params, t.shop.hasher)
+	t.values = map[string]store.Block{}
+}
+
+// Base is the map that the transaction began with, or that its last Commit
+// made.
+func (t *Txn) Base() *adl.Node { return t.base }
+
+// Changes is the number of keys that were set or deleted since.
+func (t *Txn) Changes() int { return t.batch.Len() }
+
+// Set sets a key. The value is encoded at once; a value that has no DAG-CBOR
+// form is fault.ErrValue. A HAMT as a value becomes a link to its root.
+func (t *Txn) Set(key []byte, value datamodel.Node) (err error) {
+	t.buffer, err = appendValue(t.buffer[:0], value)
+	if err != nil {
+		return err
+	}
+	return t.set(key, t.buffer)
+}
+
+// SetString is Set by the bytes of a string.
+func (t *Txn) SetString(key string, value datamodel.Node) error { return t.Set([]byte(key), value) }
+
+// SetRaw is Set of a value that is in DAG-CBOR already; fault.ErrValue where it
+// is not, or not in its canonical form.
+func (t *Txn) SetRaw(key, dagCBOR []byte) error {
+	if err := cbor.Check(dagCBOR); err != nil {
+		return err
+	}
+	return t.set(key, dagCBOR)
+}
+
+func (t *Txn) set(key, raw []byte) error {
+	inline, own, err := t.shop.outline(raw)
+	if err != nil {
+		return err
+	}
+	if own != nil {
+		t.values[string(own.CID)] = *own
+	}
+	t.batch.Set(key, inline)
+	return nil
+}
+
+// SetIfAbsent sets a key that is not there yet, and says whether it did.
+func (t *Txn) SetIfAbsent(ctx context.Context, key []byte, value datamodel.Node) (bool, error) {
+	there, err := t.Has(ctx, key)
+	if err != nil || there {
+		return false, err
+	}
+	return true, t.Set(key, value)
+}
+
+// Delete deletes a key, and says whether it was there.
+func (t *Txn) Delete(ctx context.Context, key []byte) (existed bool, err error) {
+	inBase, err := t.base.Has(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	value, changed := t.batch.Get(key)
+	existed = len(value) > 0 || !changed && inBase
+	if existed {
+		t.batch.Set(key, nil)
+	}
+	return existed, nil
+}
+
+// Get finds the value of a key, as the transaction has it;
+// datamodel.ErrNotExists where there is none. A value that was too large to be
+// inline is the link that stands in its place.
+func (t *Txn) Get(ctx context.Context, key []byte) (datamodel.Node, error) {
+	value, changed := t.batch.Get(key)
+	if !changed {
+		return t.base.Get(ctx, key)
+	}
+	if len(value) == 0 {
+		return nil, datamodel.ErrNotExists{Segment: datamodel.PathSegmentOfString(string(key))}
+	}
+	return cbor.Decode(append([]byte(nil), value...))
+}
+
+// Has says whether a key is there, as the transaction has it.
+func (t *Txn) Has(ctx context.Context, key []byte) (bool, error) {
+	value, changed := t.batch.Get(key)
+	if changed {
+		return len(value) > 0, nil
+	}
+	return t.base.Has(ctx, key)
+}
+
+// Commit writes what the transaction changed: each changed node once, children
+// first, the root last, and no block that the map had before. It gives the new
+// map and its root. Nodes collapse as the specification says, to any depth;
+// empty buckets in nodes that are rewritten are dropped.
+//
+// After that the transaction goes on from the new map. After an error it is
+// as it was, and can be committed again; nothing is written unless all blocks
+// could be made.
+func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
+	old, err := t.base.Link()
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.batch.Len() == 0 && t.stored {
+		return t.base, old, nil
+	}
+	d := draft{shop: t.shop}
+	tree := t.base.Tree()
+	emitter := trie.NewEmitter(t.shop.Params, t.shop.hasher, d.put)
+	merged, err := tree.Merge(ctx, t.batch, emitter)
+	if err != nil {
+		return nil, nil, err
+	}
+	root, err := emitter.Finish()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := d.finish(root); err != nil {
+		return nil, nil, err
+	}
+	next, err := t.write(ctx, &d, merged, old)
+	if err != nil {
+		return nil, nil, err
+	}
+	t.base, t.stored = next, true
+	t.reset()
+	link, err := next.Link()
+	return next, link, err
+}
+
+// write stores a draft and makes its Node; the old one where nothing changed.
+func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datamodel.Link) (*adl.Node, error) {
+	for _, v := range t.values {
+		if err := t.shop.sink.Write(ctx, v); err != nil {
+			return nil, err
+		}
+	}
+	if t.stored && old.Binary() == string(d.named.CID) {
+		return t.base, nil
+	}
+	known := func(binaryCID []byte) bool {
+		_, opened := merged.Opened[string(binaryCID)]
+		return opened
+	}
+	if err := d.write(ctx, known); err != nil {
+		return nil, err
+	}
+	count, ok := t.base.KnownCount()
+	if !ok {
+		return d.node(t.base.Context(), -1)
+	}
+	return d.node(t.base.Context(), count+merged.Delta)
+}

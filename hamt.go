@@ -1,0 +1,21 @@
+// Package hamt is the front door to IPLD HashMaps: maps of any size over
+// content-addressed blocks, which go-ipld-prime code sees as plain maps.
+//
+//	       ┌─────────── hamt ───────────┐   Load, Reify, Register
+//	       │                            │
+//	      adl  ◂──────────────────── builder
+//	   reading: Node                 writing: Prototype, Txn, Bulk
+//	       └──────────────┬─────────────┘
+//	                internal/trie           lookups, walks, the emitter
+//	       ┌──────────────┼─────────────┐
+//	internal/store  internal/block  internal/keyhash
+//	LinkSystem,     one node in     indexes out of
+//	cache           one block       hashes
+//
+// A map is built with package builder and read with package adl; packages
+// params and fault hold what both have in common. The blocks are those of the
+// [IPLD HashMap specification], byte for byte what the JavaScript and Python
+// implementations write.
+//
+// [IPLD HashMap specification]: https://ipld.io/specs/advanced-data-layouts/hamt/spec/
+package hamt

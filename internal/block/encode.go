@@ -1,0 +1,130 @@
+package block
+
+import (
+	"bytes"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// Encoder writes one node: its elements in ascending order of index, then
+// Append. Reset makes it ready for another, keeping its memory.
+type Encoder struct {
+	params  params.Params
+	bitmap  []byte
+	data    []byte // the elements, encoded
+	count   int
+	entries int
+	links   int
+}
+
+// NewEncoder makes an encoder for nodes of a map with the given parameters.
+func NewEncoder(p params.Params) *Encoder {
+	return &Encoder{params: p, bitmap: make([]byte, p.BitmapBytes())}
+}
+
+// Reset forgets all elements.
+func (e *Encoder) Reset() {
+	clear(e.bitmap)
+	e.data = e.data[:0]
+	e.count, e.entries, e.links = 0, 0, 0
+}
+
+// Count is the number of elements.
+func (e *Encoder) Count() int { return e.count }
+
+// Size is about how long the block will be; never less than it is.
+func (e *Encoder) Size() int { return len(e.data) + len(e.bitmap) + maxFraming }
+
+// maxFraming is more than the bytes of a block outside bitmap and data: the
+// field names of the root, two integers of nine bytes, four heads.
+const maxFraming = 96
+
+func (e *Encoder) begin(index int) {
+	e.bitmap[index>>3] |= 1 << (index & 7)
+	e.count++
+}
+
+// AddLink adds a link to a child node, by its binary CID.
+func (e *Encoder) AddLink(index int, binaryCID []byte) {
+	e.begin(index)
+	e.links++
+	e.data = cbor.AppendCID(e.data, binaryCID)
+}
+
+// AddBucket begins a bucket of n entries; AddEntry adds each, sorted by key.
+func (e *Encoder) AddBucket(index, n int) {
+	e.begin(index)
+	e.entries += n
+	e.data = cbor.AppendHead(e.data, cbor.List, uint64(n))
+}
+
+// AddEntry adds an entry to the bucket begun last; value is DAG-CBOR.
+func (e *Encoder) AddEntry(key, value []byte) {
+	e.data = append(e.data, cbor.List|2)
+	e.data = cbor.AppendBytes(e.data, key)
+	e.data = append(e.data, value...)
+}
+
+// Join appends the elements of another encoder, all at higher indexes.
+func (e *Encoder) Join(other *Encoder) {
+	for i, b := range other.bitmap {
+		e.bitmap[i] |= b
+	}
+	e.data = append(e.data, other.data...)
+	e.count += other.count
+	e.entries += other.entries
+	e.links += other.links
+}
+
+// Append appends the block of a node below the root.
+func (e *Encoder) Append(dst []byte) []byte {
+	dst = append(dst, cbor.List|2)
+	if e.params.Layout == params.Spec {
+		dst = cbor.AppendBytes(dst, e.bitmap)
+	} else {
+		number := appendBigEndian(nil, e.bitmap)
+		dst = cbor.AppendBytes(dst, number)
+	}
+	dst = cbor.AppendHead(dst, cbor.List, uint64(e.count))
+	return append(dst, e.data...)
+}
+
+// AppendRoot appends the block of the root.
+func (e *Encoder) AppendRoot(dst []byte) []byte {
+	if e.params.Layout != params.Spec {
+		return e.Append(dst)
+	}
+	dst = append(dst, cbor.Map|3)
+	dst = e.Append(cbor.AppendString(dst, fieldHamt))
+	dst = cbor.AppendHead(cbor.AppendString(dst, fieldHashAlg), cbor.Uint, uint64(e.params.HashAlg))
+	return cbor.AppendHead(cbor.AppendString(dst, fieldBucketSize), cbor.Uint, uint64(e.params.BucketSize))
+}
+
+// Canonical says whether the node is written the one way that its codec and
+// layout allow; what stands in it is not judged.
+func Canonical(n *Node, p params.Params, isRoot bool) bool {
+	if n.loose {
+		return false
+	}
+	if p.Layout == params.FilecoinV0 {
+		return true // read-only: there is nothing to compare with
+	}
+	e := NewEncoder(p)
+	n.Indexes(func(position, index int) bool {
+		if n.IsLink(position) {
+			e.AddLink(index, n.Link(position))
+			return true
+		}
+		b := n.Bucket(position)
+		e.AddBucket(index, b.Len())
+		for b.Next() {
+			e.AddEntry(b.Key(), b.Value())
+		}
+		return true
+	})
+	if isRoot {
+		return bytes.Equal(e.AppendRoot(nil), n.raw)
+	}
+	return bytes.Equal(e.Append(nil), n.raw)
+}

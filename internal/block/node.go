@@ -1,0 +1,148 @@
+// Package block is one node of a HAMT as one block.
+//
+// A node stays in its encoded form. Parse makes one validating pass over the
+// DAG-CBOR bytes and keeps an index: where the bitmap is, and where each
+// element begins.
+//
+//	raw      82 58 20 |bitmap…| 82 | 81 82 47 key… 01 | d8 2a 58 25 00 CID… |
+//	                   └ bitmap      └ offsets[0]        └ offsets[1]        └ offsets[2]
+//
+// A lookup reads one element in place; a value is decoded only when somebody
+// asks for it. [Encoder] is the other direction. The three layouts differ in
+// little (is there a root block, how is the bitmap written, is an element a
+// keyed union) and only this package knows about it.
+package block
+
+import (
+	"bytes"
+	"math/bits"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+)
+
+// Node is one parsed block. It is immutable and safe for concurrent use; what
+// it returns are views into its bytes, which nobody may change.
+type Node struct {
+	raw     []byte
+	bitmap  []byte   // 2^bitWidth bits, least significant bit first in each byte
+	offsets []uint32 // where each element's bucket or link begins; the last: where the data ends
+	entries int      // in buckets
+	links   int      // to child nodes
+	stored  int      // bytes of the block as it is stored, in its own codec
+	loose   bool     // readable, but not in canonical DAG-CBOR
+	empty   bool     // there is a bucket without entries
+}
+
+// Raw is the block's DAG-CBOR.
+func (n *Node) Raw() []byte { return n.raw }
+
+// Stored is the length of the block as it is stored, in its own codec.
+func (n *Node) Stored() int { return n.stored }
+
+// SetStored notes that length, where it is not that of Raw. It is for whoever
+// loads the node, before anybody else sees it.
+func (n *Node) SetStored(length int) { n.stored = length }
+
+// Len is the number of elements.
+func (n *Node) Len() int { return len(n.offsets) - 1 }
+
+// Entries is the number of entries in the node's own buckets.
+func (n *Node) Entries() int { return n.entries }
+
+// Links is the number of links to child nodes.
+func (n *Node) Links() int { return n.links }
+
+// Loose says that the block holds values that are readable but not in
+// canonical DAG-CBOR.
+func (n *Node) Loose() bool { return n.loose }
+
+// HasEmptyBucket says that at least one bucket has no entry.
+func (n *Node) HasEmptyBucket() bool { return n.empty }
+
+// Memory is about how many bytes the node holds, for bounding a cache.
+func (n *Node) Memory() int {
+	const overhead = 128 // the struct, and what the allocator rounds up
+	return cap(n.raw) + 4*cap(n.offsets) + overhead
+}
+
+// Find gives the position in the data of the element at index, or false where
+// the bitmap says there is none.
+func (n *Node) Find(index int) (position int, ok bool) {
+	at, bit := index>>3, byte(1)<<(index&7)
+	if n.bitmap[at]&bit == 0 {
+		return 0, false
+	}
+	return onesBefore(n.bitmap, at) + bits.OnesCount8(n.bitmap[at]&(bit-1)), true
+}
+
+// Indexes calls yield with the index of each element, in order.
+func (n *Node) Indexes(yield func(position, index int) bool) {
+	position := 0
+	for at, b := range n.bitmap {
+		for ; b != 0; b &= b - 1 {
+			if !yield(position, at<<3+bits.TrailingZeros8(b)) {
+				return
+			}
+			position++
+		}
+	}
+}
+
+// IsLink says whether the element at position is a link to a child node; else
+// it is a bucket.
+func (n *Node) IsLink(position int) bool { return n.raw[n.offsets[position]] == cbor.Tag|24 }
+
+// Link gives the binary CID of the link at position.
+func (n *Node) Link(position int) []byte {
+	// Validated by Parse: tag, bytes head, multibase prefix, CID.
+	from, to, _ := cbor.Span(n.raw, int(n.offsets[position])+2, cbor.Bytes)
+	return n.raw[from+1 : to : to]
+}
+
+// Bucket gives the entries of the bucket at position, to be walked.
+func (n *Node) Bucket(position int) Bucket {
+	_, count, next, _ := cbor.Head(n.raw, int(n.offsets[position]))
+	return Bucket{raw: n.raw, off: next, left: int(count)}
+}
+
+// Bucket walks the entries of one bucket, in the order they stand in: Next
+// until it says false.
+type Bucket struct {
+	raw        []byte
+	off        int
+	left       int
+	key, value []byte
+}
+
+// Len is the number of entries that are left.
+func (b *Bucket) Len() int { return b.left }
+
+// Next moves to the next entry.
+func (b *Bucket) Next() bool {
+	if b.left == 0 {
+		return false
+	}
+	b.left--
+	from, to, _ := cbor.Span(b.raw, b.off+1, cbor.Bytes) // behind the head of a list of two
+	b.off, _, _ = cbor.Skip(b.raw, to, 0)
+	b.key, b.value = b.raw[from:to:to], b.raw[to:b.off:b.off]
+	return true
+}
+
+// Key is the current entry's key.
+func (b *Bucket) Key() []byte { return b.key }
+
+// Value is the current entry's value, in DAG-CBOR.
+func (b *Bucket) Value() []byte { return b.value }
+
+// Value finds the value of a key in the bucket at position.
+func (n *Node) Value(position int, key []byte) (value []byte, ok bool) {
+	for b := n.Bucket(position); b.Next(); {
+		if c := bytes.Compare(b.key, key); c == 0 {
+			return b.value, true
+		} else if c > 0 {
+			return nil, false
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,301 @@
+package block
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/multiformats/go-multicodec"
+
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// The fields of a HashMapRoot, in DAG-CBOR's order.
+const (
+	fieldHamt       = "hamt"
+	fieldHashAlg    = "hashAlg"
+	fieldBucketSize = "bucketSize"
+)
+
+// ParseRoot parses a root block. In the specification's layout the parameters
+// come from the block and given's are not looked at; in Filecoin's they are
+// the given ones. The node keeps raw, which must not change afterwards.
+//
+// Data that is not of a root's kind at all is fault.ErrNotHAMT; a root with
+// something wrong in it is the fault that it has.
+func ParseRoot(raw []byte, given params.Params) (*Node, params.Params, error) {
+	if given.Layout != params.Spec {
+		p := parser{raw: raw, params: given}
+		node, err := p.whole(p.node)
+		return node, given, err
+	}
+	p := parser{raw: raw, isRoot: true}
+	node, err := p.whole(p.root)
+	return node, p.params, err
+}
+
+// Parse parses a block below the root of a map with the given parameters.
+func Parse(raw []byte, given params.Params) (*Node, error) {
+	p := parser{raw: raw, params: given}
+	node, err := p.whole(p.node)
+	if err == nil && node.Len() == 0 {
+		return nil, fault.New(fault.ErrEmptyNode, "")
+	}
+	return node, err
+}
+
+// parser makes the one pass over a block. Its methods read at off and move it.
+type parser struct {
+	raw    []byte
+	off    int
+	params params.Params
+	isRoot bool
+	out    Node
+}
+
+// whole runs the parse of a block and sees to it that nothing follows.
+func (p *parser) whole(parse func() error) (*Node, error) {
+	if uint64(len(p.raw)) > math.MaxUint32 {
+		return nil, fault.New(fault.ErrTooLarge, "%d bytes", len(p.raw))
+	}
+	if err := parse(); err != nil {
+		return nil, err
+	}
+	if p.off != len(p.raw) {
+		return nil, fault.New(fault.ErrMalformed, "%d bytes follow the block's end", len(p.raw)-p.off)
+	}
+	p.out.raw, p.out.stored = p.raw, len(p.raw)
+	node := p.out
+	return &node, nil
+}
+
+// rootFields are the fields of a HashMapRoot, in DAG-CBOR's order.
+var rootFields = [...]string{fieldHamt, fieldHashAlg, fieldBucketSize}
+
+// root parses a HashMapRoot: a map of three fields. A root with another order
+// of them is readable, but loose.
+func (p *parser) root() error {
+	major, fields, next, err := cbor.Head(p.raw, p.off)
+	if err != nil {
+		return malformed(err)
+	}
+	if major != cbor.Map || fields != uint64(len(rootFields)) {
+		return p.notHAMT("the root is not a map of the three fields of a HashMapRoot")
+	}
+	p.off = next
+	at := [len(rootFields)]int{} // where the value of each field is; 0 for not seen
+	for n := range at {
+		from, to, err := cbor.Span(p.raw, p.off, cbor.String)
+		if err != nil {
+			return malformed(err)
+		}
+		field := slices.Index(rootFields[:], string(p.raw[from:to]))
+		if field < 0 || at[field] != 0 {
+			return p.notHAMT(fmt.Sprintf("field %.20q is not one of a HashMapRoot, or stands twice", p.raw[from:to]))
+		}
+		p.out.loose = p.out.loose || field != n
+		at[field] = to
+		if p.off, _, err = cbor.Skip(p.raw, to, 1); err != nil {
+			return malformed(err)
+		}
+	}
+	end := p.off
+	hashAlg, _, err := cbor.Expect(p.raw, at[1], cbor.Uint)
+	if err != nil {
+		return p.notHAMT("hashAlg is not a multihash code")
+	}
+	bucketSize, _, err := cbor.Expect(p.raw, at[2], cbor.Uint)
+	if err != nil || bucketSize < 1 || bucketSize > math.MaxInt32 {
+		return p.notHAMT("bucketSize is not a positive integer of 31 bits")
+	}
+	p.params.HashAlg, p.params.BucketSize = multicodec.Code(hashAlg), int(bucketSize)
+	p.off = at[0]
+	if err := p.node(); err != nil {
+		return err
+	}
+	p.off = end
+	return nil
+}
+
+func (p *parser) notHAMT(why string) error {
+	// Bytes that are no DAG-CBOR at all are malformed, whatever they are not.
+	if _, _, err := cbor.Skip(p.raw, 0, 0); err != nil {
+		return malformed(err)
+	}
+	return fault.New(fault.ErrNotHAMT, "%s", why)
+}
+
+func malformed(err error) error { return &fault.Error{Kind: fault.ErrMalformed, Cause: err} }
+
+// node parses a HashMapNode: a list of the bitmap and the data.
+func (p *parser) node() error {
+	if err := p.list(2, "node"); err != nil {
+		return err
+	}
+	from, to, err := cbor.Span(p.raw, p.off, cbor.Bytes)
+	if err != nil {
+		return malformed(err)
+	}
+	p.off = to
+	if err := p.bitmap(p.raw[from:to:to]); err != nil {
+		return err
+	}
+	count, next, err := cbor.Expect(p.raw, p.off, cbor.List)
+	if err != nil {
+		return malformed(err)
+	}
+	p.off = next
+	if ones := onesBefore(p.out.bitmap, len(p.out.bitmap)); uint64(ones) != count {
+		return fault.New(fault.ErrPopcount, "%d bits, %d elements", ones, count)
+	}
+	if count > uint64(len(p.raw)-p.off) {
+		return malformed(cbor.ErrTruncated)
+	}
+	p.out.offsets = make([]uint32, 0, count+1)
+	for range count {
+		if err := p.element(); err != nil {
+			return err
+		}
+	}
+	p.out.offsets = append(p.out.offsets, uint32(p.off))
+	return nil
+}
+
+func (p *parser) bitmap(written []byte) error {
+	if p.params.Layout != params.Spec {
+		bitmap, ok := fromBigEndian(written, p.params.BitmapBytes())
+		if !ok {
+			return fault.New(fault.ErrBitmapLength, "%d bytes, or leading zeros, at bit width %d", len(written), p.params.BitWidth)
+		}
+		p.out.bitmap = bitmap
+		return nil
+	}
+	if p.isRoot {
+		width, ok := params.BitWidthOf(len(written))
+		if !ok {
+			return fault.New(fault.ErrBitmapLength, "%d bytes belong to no bit width from %d to %d", len(written), params.MinBitWidth, params.MaxBitWidth)
+		}
+		p.params.BitWidth = width
+	} else if len(written) != p.params.BitmapBytes() {
+		return fault.New(fault.ErrBitmapLength, "%d bytes, and the root has %d", len(written), p.params.BitmapBytes())
+	}
+	p.out.bitmap = written
+	return nil
+}
+
+// element parses a link or a bucket and notes where it begins.
+func (p *parser) element() error {
+	if p.params.Layout == params.FilecoinV0 {
+		return p.pointer()
+	}
+	p.out.offsets = append(p.out.offsets, uint32(p.off))
+	switch {
+	case cbor.IsLink(p.raw, p.off):
+		return p.link()
+	case p.off < len(p.raw) && p.raw[p.off]&0xe0 == cbor.List:
+		return p.bucket()
+	}
+	if _, _, err := cbor.Skip(p.raw, p.off, 0); err != nil {
+		return malformed(err)
+	}
+	return fault.New(fault.ErrElement, "an element is neither link nor list")
+}
+
+// pointer parses the keyed union of the older Filecoin layout: {"0": link} or
+// {"1": bucket}. The offset kept is that of what stands in it.
+func (p *parser) pointer() error {
+	const link, bucket = "\xa1\x61\x30", "\xa1\x61\x31"
+	rest := p.raw[p.off:]
+	p.off += len(link)
+	switch {
+	case bytes.HasPrefix(rest, []byte(link)) && cbor.IsLink(p.raw, p.off):
+		p.out.offsets = append(p.out.offsets, uint32(p.off))
+		return p.link()
+	case bytes.HasPrefix(rest, []byte(bucket)):
+		p.out.offsets = append(p.out.offsets, uint32(p.off))
+		return p.bucket()
+	}
+	return fault.New(fault.ErrElement, `an element is neither {"0": link} nor {"1": list}`)
+}
+
+func (p *parser) link() error {
+	_, to, err := cbor.Link(p.raw, p.off)
+	if err != nil {
+		return malformed(err)
+	}
+	p.off = to
+	p.out.links++
+	return nil
+}
+
+func (p *parser) bucket() error {
+	count, next, err := cbor.Expect(p.raw, p.off, cbor.List)
+	if err != nil {
+		return malformed(err)
+	}
+	p.off = next
+	if count > uint64(p.params.BucketSize) {
+		return fault.New(fault.ErrBucketOverfull, "%d entries, bucketSize %d", count, p.params.BucketSize)
+	}
+	var previous []byte
+	for i := range count {
+		key, err := p.entry()
+		if err != nil {
+			return err
+		}
+		if i > 0 && bytes.Compare(previous, key) >= 0 {
+			return fault.New(fault.ErrBucketOrder, "key %q comes after %q", key, previous)
+		}
+		previous = key
+	}
+	p.out.entries += int(count)
+	p.out.empty = p.out.empty || count == 0
+	return nil
+}
+
+func (p *parser) entry() (key []byte, err error) {
+	if err := p.list(2, "entry"); err != nil {
+		return nil, err
+	}
+	major, _, _, err := cbor.Head(p.raw, p.off)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	if major != cbor.Bytes {
+		return nil, fault.New(fault.ErrElement, "the key of an entry is not bytes")
+	}
+	from, to, err := cbor.Span(p.raw, p.off, cbor.Bytes)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	next, loose, err := cbor.Skip(p.raw, to, cbor.ValueDepth)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	p.off = next
+	p.out.loose = p.out.loose || loose
+	return p.raw[from:to], nil
+}
+
+// list reads the head of a list that has to have n items.
+func (p *parser) list(n uint64, what string) error {
+	major, count, next, err := cbor.Head(p.raw, p.off)
+	if err != nil {
+		return malformed(err)
+	}
+	if major != cbor.List || count != n {
+		kind := fault.ErrElement
+		if what == "node" {
+			kind = fault.ErrMalformed
+			if p.isRoot {
+				kind = fault.ErrNotHAMT
+			}
+		}
+		return fault.New(kind, "a %s is not a list of %d", what, n)
+	}
+	p.off = next
+	return nil
+}

@@ -1,0 +1,308 @@
+// Package cbor knows as much DAG-CBOR as a block needs that stays encoded:
+// heads, a validating scan over one value, and the scalars. Whole collections
+// are left to go-ipld-prime's codec, and what is accepted here is what that
+// codec accepts, with one exception: a tag other than 42 is always refused.
+package cbor
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/ipfs/go-cid"
+)
+
+// Major types, as they stand in the three high bits of a head.
+const (
+	Uint   = 0x00
+	NegInt = 0x20
+	Bytes  = 0x40
+	String = 0x60
+	List   = 0x80
+	Map    = 0xa0
+	Tag    = 0xc0
+	Simple = 0xe0
+)
+
+// The simple values and the floats.
+const (
+	simpleFalse     = 0xf4
+	simpleTrue      = 0xf5
+	simpleNull      = 0xf6
+	simpleUndefined = 0xf7
+	simpleFloat16   = 0xf9
+	simpleFloat32   = 0xfa
+	simpleFloat64   = 0xfb
+)
+
+// MaxDepth is the deepest nesting of lists and maps in a block, the limit of
+// go-ipld-prime's codec.
+const MaxDepth = 1024
+
+// ErrTruncated: the bytes end within a value.
+var ErrTruncated = errors.New("unexpected end of CBOR")
+
+// Head reads the head at off: its major type, its argument, and the offset
+// after it. The argument must be written in its shortest form; indefinite
+// lengths are refused.
+func Head(raw []byte, off int) (major byte, arg uint64, next int, err error) {
+	if off >= len(raw) {
+		return 0, 0, 0, ErrTruncated
+	}
+	first := raw[off]
+	major, low := first&0xe0, first&0x1f
+	off++
+	if low < 24 {
+		return major, uint64(low), off, nil
+	}
+	if low > 27 {
+		return 0, 0, 0, fmt.Errorf("CBOR head 0x%02x is indefinite or reserved", first)
+	}
+	n := 1 << (low - 24)
+	if len(raw)-off < n {
+		return 0, 0, 0, ErrTruncated
+	}
+	switch n {
+	case 1:
+		arg = uint64(raw[off])
+	case 2:
+		arg = uint64(binary.BigEndian.Uint16(raw[off:]))
+	case 4:
+		arg = uint64(binary.BigEndian.Uint32(raw[off:]))
+	case 8:
+		arg = binary.BigEndian.Uint64(raw[off:])
+	}
+	if major != Simple && headLen(arg) != n+1 {
+		return 0, 0, 0, fmt.Errorf("CBOR argument %d is not in its shortest form", arg)
+	}
+	return major, arg, off + n, nil
+}
+
+// Expect reads a head of the given major type.
+func Expect(raw []byte, off int, major byte) (arg uint64, next int, err error) {
+	got, arg, next, err := Head(raw, off)
+	if err != nil {
+		return 0, 0, err
+	}
+	if got != major {
+		return 0, 0, fmt.Errorf("CBOR %s where a %s belongs", majorName(got), majorName(major))
+	}
+	return arg, next, nil
+}
+
+// Span reads the head of bytes or a string and gives their extent.
+func Span(raw []byte, off int, major byte) (from, to int, err error) {
+	n, from, err := Expect(raw, off, major)
+	if err != nil {
+		return 0, 0, err
+	}
+	if n > uint64(len(raw)-from) {
+		return 0, 0, ErrTruncated
+	}
+	return from, from + int(n), nil
+}
+
+func majorName(major byte) string {
+	return [...]string{"int", "negative int", "byte string", "string", "list", "map", "tag", "simple value"}[major>>5]
+}
+
+// IsLink says whether a link (tag 42) begins at off.
+func IsLink(raw []byte, off int) bool {
+	return off+1 < len(raw) && raw[off] == Tag|24 && raw[off+1] == 42
+}
+
+// Link reads the link at off and gives the extent of its binary CID.
+func Link(raw []byte, off int) (from, to int, err error) {
+	if !IsLink(raw, off) {
+		return 0, 0, errors.New("CBOR tag other than 42 (link)")
+	}
+	from, to, err = Span(raw, off+2, Bytes)
+	if err != nil {
+		return 0, 0, err
+	}
+	if from == to || raw[from] != 0 {
+		return 0, 0, errors.New("link without the binary multibase prefix")
+	}
+	from++
+	if isPlainCID(raw[from:to]) {
+		return from, to, nil
+	}
+	if _, err := cid.Cast(raw[from:to]); err != nil {
+		return 0, 0, fmt.Errorf("link: %w", err)
+	}
+	return from, to, nil
+}
+
+// isPlainCID knows the form that nearly every CID has: version 1, a codec
+// below 0x80, sha2-256. It spares them cid.Cast and its allocation.
+func isPlainCID(b []byte) bool {
+	return len(b) == 36 && b[0] == 1 && b[1] < 0x80 && b[2] == 0x12 && b[3] == 32
+}
+
+// Skip validates the value at off, whose lists and maps stand at the given
+// depth of nesting, and gives the offset after it. loose says that it holds
+// something that is readable but not canonical: a float of fewer than 64 bits,
+// undefined for null, or map keys that are out of order.
+func Skip(raw []byte, off, depth int) (next int, loose bool, err error) {
+	if off >= len(raw) {
+		return 0, false, ErrTruncated
+	}
+	if raw[off] >= Simple {
+		return skipSimple(raw, off)
+	}
+	major, arg, next, err := Head(raw, off)
+	if err != nil {
+		return 0, false, err
+	}
+	switch major {
+	case Uint:
+		return next, false, nil
+	case NegInt:
+		if arg > math.MaxInt64 {
+			return 0, false, errors.New("integer below -2^63")
+		}
+		return next, false, nil
+	case Bytes, String:
+		if arg > uint64(len(raw)-next) {
+			return 0, false, ErrTruncated
+		}
+		return next + int(arg), false, nil
+	case Tag:
+		_, next, err = Link(raw, off)
+		return next, false, err
+	}
+	if depth >= MaxDepth {
+		return 0, false, fmt.Errorf("lists and maps nest deeper than %d", MaxDepth)
+	}
+	if arg > uint64(len(raw)-next) { // every item takes a byte at least
+		return 0, false, ErrTruncated
+	}
+	if major == Map {
+		return skipMap(raw, next, int(arg), depth)
+	}
+	for range arg {
+		var l bool
+		if next, l, err = Skip(raw, next, depth+1); err != nil {
+			return 0, false, err
+		}
+		loose = loose || l
+	}
+	return next, loose, nil
+}
+
+func skipMap(raw []byte, off, n, depth int) (next int, loose bool, err error) {
+	// The keys are kept rather than found again when the order breaks: hostile
+	// nesting would make a second look at each level cost the square.
+	var room [8][]byte
+	keys := room[:0]
+	var seen map[string]struct{} // only once the order is broken
+	for range n {
+		from, to, err := Span(raw, off, String)
+		if err != nil {
+			return 0, false, fmt.Errorf("map key: %w", err)
+		}
+		key := raw[from:to]
+		if seen == nil && len(keys) > 0 && !keyBefore(keys[len(keys)-1], key) {
+			loose = true
+			seen = make(map[string]struct{}, n)
+			for _, k := range keys {
+				seen[string(k)] = struct{}{}
+			}
+		}
+		if seen == nil {
+			keys = append(keys, key)
+		} else if _, twice := seen[string(key)]; twice {
+			return 0, false, fmt.Errorf("map key %q stands twice", key)
+		} else {
+			seen[string(key)] = struct{}{}
+		}
+		var l bool
+		if off, l, err = Skip(raw, to, depth+1); err != nil {
+			return 0, false, err
+		}
+		loose = loose || l
+	}
+	return off, loose, nil
+}
+
+// keyBefore is DAG-CBOR's order of map keys: shorter first, then by bytes.
+func keyBefore(a, b []byte) bool {
+	if len(a) != len(b) {
+		return len(a) < len(b)
+	}
+	return bytes.Compare(a, b) < 0
+}
+
+func skipSimple(raw []byte, off int) (next int, loose bool, err error) {
+	size := 0
+	switch raw[off] {
+	case simpleFalse, simpleTrue, simpleNull:
+		return off + 1, false, nil
+	case simpleUndefined:
+		return off + 1, true, nil
+	case simpleFloat16:
+		size = 2
+	case simpleFloat32:
+		size = 4
+	case simpleFloat64:
+		size = 8
+	default:
+		return 0, false, fmt.Errorf("CBOR simple value 0x%02x", raw[off])
+	}
+	if len(raw)-off-1 < size {
+		return 0, false, ErrTruncated
+	}
+	if f := float(raw, off); math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0, false, errors.New("NaN or infinity")
+	}
+	return off + 1 + size, size != 8, nil
+}
+
+// float reads the float at off, of any width.
+func float(raw []byte, off int) float64 {
+	switch raw[off] {
+	case simpleFloat16:
+		return float16(binary.BigEndian.Uint16(raw[off+1:]))
+	case simpleFloat32:
+		return float64(math.Float32frombits(binary.BigEndian.Uint32(raw[off+1:])))
+	}
+	return math.Float64frombits(binary.BigEndian.Uint64(raw[off+1:]))
+}
+
+// float16 widens a half-precision float (RFC 8949, appendix D).
+func float16(half uint16) float64 {
+	exponent, mantissa := int(half>>10)&0x1f, float64(half&0x3ff)
+	var f float64
+	switch exponent {
+	case 0:
+		f = math.Ldexp(mantissa, -24)
+	case 31:
+		f = math.Inf(1)
+		if mantissa != 0 {
+			f = math.NaN()
+		}
+	default:
+		f = math.Ldexp(mantissa+1024, exponent-25)
+	}
+	if half&0x8000 != 0 {
+		return -f
+	}
+	return f
+}
+
+// headLen is the length of the shortest head for an argument.
+func headLen(arg uint64) int {
+	switch {
+	case arg < 24:
+		return 1
+	case arg <= math.MaxUint8:
+		return 2
+	case arg <= math.MaxUint16:
+		return 3
+	case arg <= math.MaxUint32:
+		return 5
+	}
+	return 9
+}

@@ -1,0 +1,164 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime/codec"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/multiformats/go-multicodec"
+
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+)
+
+// DefaultMaxWrite is the largest block that is written unless told otherwise,
+// in bytes: peers refuse to transfer blocks of more than 2 MiB, and many tools
+// those of more than 1.
+const DefaultMaxWrite = 1 << 20
+
+// DefaultLinkPrototype is DAG-CBOR under CIDv1 and sha2-256.
+var DefaultLinkPrototype = cidlink.LinkPrototype{Prefix: cid.Prefix{
+	Version: 1, Codec: uint64(multicodec.DagCbor), MhType: uint64(multicodec.Sha2_256), MhLength: sha256.Size,
+}}
+
+// Sink makes blocks and writes them. Making is safe for concurrent use;
+// writing as far as the LinkSystem's StorageWriteOpener is.
+type Sink struct {
+	lsys      linking.LinkSystem
+	prototype cidlink.LinkPrototype
+	encode    codec.Encoder // nil for DAG-CBOR, which blocks are in already
+	maxWrite  int
+	prefix    []byte // version, codec and hash code of every CID
+}
+
+// Block is a block under its name.
+type Block struct {
+	CID   []byte // binary
+	Bytes []byte // in the block's own codec
+}
+
+// NewSink makes a sink that writes blocks named by the link prototype, which
+// has to be for CIDv1 and for a codec and a hash that the LinkSystem knows.
+func NewSink(lsys *linking.LinkSystem, lp datamodel.LinkPrototype, maxWrite int) (*Sink, error) {
+	prototype, ok := lp.(cidlink.LinkPrototype)
+	if !ok {
+		return nil, fmt.Errorf("hamt: link prototype is a %T, not a cidlink.LinkPrototype", lp)
+	}
+	if prototype.Version != 1 {
+		return nil, fmt.Errorf("hamt: link prototype is for CIDv%d, and only CIDv1 names blocks of any codec", prototype.Version)
+	}
+	s := &Sink{lsys: *lsys, prototype: prototype, maxWrite: maxWrite}
+	if prototype.Codec != uint64(multicodec.DagCbor) {
+		encode, err := s.lsys.EncoderChooser(prototype)
+		if err != nil {
+			return nil, fmt.Errorf("hamt: no encoder for the link prototype: %w", err)
+		}
+		s.encode = encode
+	}
+	if prototype.MhType != uint64(multicodec.Sha2_256) {
+		if _, err := s.lsys.HasherChooser(prototype); err != nil {
+			return nil, fmt.Errorf("hamt: no hash function for the link prototype: %w", err)
+		}
+	}
+	s.prefix = binary.AppendUvarint(s.prefix, prototype.Version)
+	s.prefix = binary.AppendUvarint(s.prefix, prototype.Codec)
+	s.prefix = binary.AppendUvarint(s.prefix, prototype.MhType)
+	return s, nil
+}
+
+// Prototype is the link prototype that blocks are named by.
+func (s *Sink) Prototype() cidlink.LinkPrototype { return s.prototype }
+
+// MaxWrite is the largest block that Make makes.
+func (s *Sink) MaxWrite() int { return s.maxWrite }
+
+// Make gives the block of some DAG-CBOR: in the sink's codec and under its
+// name. Nothing is written. The block keeps raw where the codec is DAG-CBOR.
+func (s *Sink) Make(raw []byte) (Block, error) {
+	encoded := raw
+	if s.encode != nil {
+		node, err := cbor.Decode(raw)
+		if err != nil {
+			return Block{}, &fault.Error{Kind: fault.ErrValue, Cause: err}
+		}
+		var buffer bytes.Buffer
+		if err := s.encode(node, &buffer); err != nil {
+			return Block{}, &fault.Error{Kind: fault.ErrValue, Detail: "the block codec cannot hold it", Cause: err}
+		}
+		encoded = buffer.Bytes()
+	}
+	if len(encoded) > s.maxWrite {
+		return Block{}, fault.New(fault.ErrTooLarge, "%d bytes, and the limit is %d", len(encoded), s.maxWrite)
+	}
+	name, err := s.name(encoded)
+	return Block{CID: name, Bytes: encoded}, err
+}
+
+// name computes the binary CID of a block's bytes.
+func (s *Sink) name(encoded []byte) ([]byte, error) {
+	if s.prototype.MhType == uint64(multicodec.Sha2_256) {
+		digest := sha256.Sum256(encoded)
+		return s.withDigest(digest[:])
+	}
+	hasher, err := s.lsys.HasherChooser(s.prototype)
+	if err != nil {
+		return nil, fmt.Errorf("hamt: no hash function for the link prototype: %w", err)
+	}
+	hasher.Write(encoded)
+	return s.withDigest(hasher.Sum(nil))
+}
+
+func (s *Sink) withDigest(digest []byte) ([]byte, error) {
+	n := s.prototype.MhLength
+	if n < 0 || s.prototype.MhType == uint64(multicodec.Identity) {
+		n = len(digest)
+	}
+	if n > len(digest) {
+		return nil, fmt.Errorf("hamt: link prototype wants a digest of %d bytes, and the hash has %d", n, len(digest))
+	}
+	name := make([]byte, 0, len(s.prefix)+binary.MaxVarintLen16+n)
+	name = append(name, s.prefix...)
+	name = binary.AppendUvarint(name, uint64(n))
+	return append(name, digest[:n]...), nil
+}
+
+// Write stores a block.
+func (s *Sink) Write(ctx context.Context, b Block) error {
+	link, err := Link(b.CID)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.lsys.StorageWriteOpener == nil {
+		return fmt.Errorf("hamt: the LinkSystem has no storage to write to")
+	}
+	writer, commit, err := s.lsys.StorageWriteOpener(linking.LinkContext{Ctx: ctx})
+	if err != nil {
+		return fmt.Errorf("hamt: block %s cannot be written: %w", link, err)
+	}
+	if _, err := writer.Write(b.Bytes); err != nil {
+		return fmt.Errorf("hamt: block %s cannot be written: %w", link, err)
+	}
+	if err := commit(link); err != nil {
+		return fmt.Errorf("hamt: block %s cannot be written: %w", link, err)
+	}
+	return nil
+}
+
+// Link makes a link of a binary CID.
+func Link(binaryCID []byte) (datamodel.Link, error) {
+	c, err := cid.Cast(binaryCID)
+	if err != nil {
+		return nil, fmt.Errorf("hamt: %w", err)
+	}
+	return cidlink.Link{Cid: c}, nil
+}

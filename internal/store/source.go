@@ -1,0 +1,202 @@
+// Package store stands between a LinkSystem and blocks: loading and checking
+// them, sharing equal loads in flight, keeping nodes in a bounded cache, and
+// writing.
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"io"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/multiformats/go-multicodec"
+	"github.com/multiformats/go-multihash"
+
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// DefaultMaxRead is the largest block that is read unless told otherwise, in
+// bytes: eight times what peers transfer, so that a map that somebody wrote
+// too coarsely can still be read and rebuilt.
+const DefaultMaxRead = 16 << 20
+
+// DefaultCacheBytes bounds the cache of a map unless told otherwise.
+const DefaultCacheBytes = 64 << 20
+
+// Source loads blocks. It is safe for concurrent use as far as the
+// LinkSystem's StorageReadOpener is.
+type Source struct {
+	lsys    linking.LinkSystem
+	cache   *Cache
+	maxRead int64
+	flights flights
+}
+
+// NewSource makes a source over a LinkSystem, which is copied: its
+// NodeReifier plays no part, so a map's own blocks never pass through it.
+func NewSource(lsys *linking.LinkSystem, cacheBytes, maxRead int64) *Source {
+	return &Source{lsys: *lsys, cache: NewCache(cacheBytes), maxRead: maxRead}
+}
+
+// LinkSystem is the LinkSystem that blocks come from.
+func (s *Source) LinkSystem() *linking.LinkSystem { return &s.lsys }
+
+// CacheStats tells what the cache has done and holds.
+func (s *Source) CacheStats() CacheStats { return s.cache.Stats() }
+
+// Root loads and parses a root block. Faults come without link and path.
+func (s *Source) Root(ctx context.Context, link datamodel.Link, given params.Params) (*block.Node, params.Params, error) {
+	cl, ok := link.(cidlink.Link)
+	if !ok || !cl.Defined() {
+		return nil, given, fault.New(fault.ErrMissing, "link %v is not a CID", link)
+	}
+	raw, stored, err := s.load(ctx, cl)
+	if err != nil {
+		return nil, given, err
+	}
+	node, p, err := block.ParseRoot(raw, given)
+	if err == nil {
+		node.SetStored(stored)
+	}
+	return node, p, err
+}
+
+// Node loads a node below the root, from the cache if it is there. Faults come
+// without link and path. Equal loads under way at the same time are one.
+// evict says whether the node may take the place of others in the cache.
+func (s *Source) Node(ctx context.Context, binaryCID []byte, p params.Params, evict bool) (*block.Node, error) {
+	if node, ok := s.cache.Get(binaryCID); ok {
+		return node, nil
+	}
+	return s.flights.do(ctx, binaryCID, func() (*block.Node, error) {
+		c, err := cid.Cast(binaryCID)
+		if err != nil {
+			return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
+		}
+		raw, stored, err := s.load(ctx, cidlink.Link{Cid: c})
+		if err != nil {
+			return nil, err
+		}
+		node, err := block.Parse(raw, p)
+		if err != nil {
+			return nil, err
+		}
+		node.SetStored(stored)
+		s.cache.Add(binaryCID, node, evict)
+		return node, nil
+	})
+}
+
+// load gives a block in DAG-CBOR, whatever its codec is, and how many bytes it
+// has in the store.
+func (s *Source) load(ctx context.Context, link cidlink.Link) (dagCBOR []byte, stored int, err error) {
+	raw, err := s.read(ctx, link)
+	if err != nil || link.Prefix().Codec == uint64(multicodec.DagCbor) {
+		return raw, len(raw), err
+	}
+	decode, err := s.lsys.DecoderChooser(link)
+	if err != nil {
+		return nil, 0, &fault.Error{Kind: fault.ErrMalformed, Detail: "no decoder for its codec", Cause: err}
+	}
+	builder := basicnode.Prototype.Any.NewBuilder()
+	if err := decode(builder, bytes.NewReader(raw)); err != nil {
+		return nil, 0, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
+	}
+	dagCBOR, err = FromNode(builder.Build())
+	return dagCBOR, len(raw), err
+}
+
+// FromNode gives the DAG-CBOR of a node that was decoded elsewhere.
+func FromNode(node datamodel.Node) ([]byte, error) {
+	raw, err := cbor.Append(nil, node)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
+	}
+	return raw, nil
+}
+
+// read gives the bytes of a block and sees to it that they are the link's,
+// unless the LinkSystem trusts its storage. It does by itself what
+// LinkSystem.LoadRaw does, because that hashes trusted storage too, has no
+// limit, and reads without knowing the size.
+func (s *Source) read(ctx context.Context, link cidlink.Link) ([]byte, error) {
+	if s.lsys.StorageReadOpener == nil {
+		return nil, fault.New(fault.ErrMissing, "the LinkSystem has no storage to read from")
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	reader, err := s.lsys.StorageReadOpener(linking.LinkContext{Ctx: ctx}, link)
+	if err != nil {
+		return nil, missing(ctx, err)
+	}
+	if closer, ok := reader.(io.Closer); ok {
+		defer closer.Close()
+	}
+	raw, err := readAll(reader, s.maxRead)
+	if err != nil {
+		return nil, missing(ctx, err)
+	}
+	if int64(len(raw)) > s.maxRead {
+		return nil, fault.New(fault.ErrTooLarge, "more than %d bytes", s.maxRead)
+	}
+	if s.lsys.TrustedStorage {
+		return raw, nil
+	}
+	return raw, s.verify(link, raw)
+}
+
+// missing tells a block that could not be had from a context that is done.
+func missing(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &fault.Error{Kind: fault.ErrMissing, Cause: err}
+}
+
+// readAll reads up to one byte more than limit. Readers over memory know their
+// length; for them there is one allocation of just that.
+func readAll(reader io.Reader, limit int64) ([]byte, error) {
+	sized, ok := reader.(interface{ Len() int })
+	if !ok {
+		return io.ReadAll(io.LimitReader(reader, limit+1))
+	}
+	n := min(int64(sized.Len()), limit+1)
+	raw := make([]byte, n)
+	_, err := io.ReadFull(reader, raw)
+	return raw, err
+}
+
+// verify hashes the bytes and compares with the link. The comparison is by
+// digest, since LinkPrototype.BuildLink panics on a CID whose digest is longer
+// than its hash function makes.
+func (s *Source) verify(link cidlink.Link, raw []byte) error {
+	want, err := multihash.Decode(link.Hash())
+	if err != nil {
+		return &fault.Error{Kind: fault.ErrMalformed, Detail: "link", Cause: err}
+	}
+	var sum []byte
+	if want.Code == multihash.SHA2_256 {
+		digest := sha256.Sum256(raw)
+		sum = digest[:]
+	} else {
+		hasher, err := s.lsys.HasherChooser(link.Prototype())
+		if err != nil {
+			return &fault.Error{Kind: fault.ErrMissing, Detail: "it cannot be checked", Cause: err}
+		}
+		hasher.Write(raw)
+		sum = hasher.Sum(nil)
+	}
+	if len(sum) < len(want.Digest) || !bytes.Equal(sum[:len(want.Digest)], want.Digest) {
+		return fault.New(fault.ErrHashMismatch, "%d bytes hash to %x", len(raw), sum)
+	}
+	return nil
+}

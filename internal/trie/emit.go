@@ -1,0 +1,291 @@
+package trie
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// Emitter turns entries that come in hash order into the blocks of their tree,
+// in one pass and bottom-up: every block is made once, after all its children,
+// and the memory is that of one path through the tree.
+//
+// It keeps the nodes on the way to where it is as open encoders, and up to
+// bucketSize entries pending: those that share a place in the deepest open
+// node so far. One entry more, and the place is known to be a node:
+//
+//	open[0] ── open[1] ── … ── open[depth]
+//	  path[0]    path[1]          slot ← pending
+type Emitter struct {
+	order  order
+	params params.Params
+	put    Put
+
+	open    []*block.Encoder // by depth; kept for reuse beyond the open ones
+	depth   int              // of the deepest open node
+	path    []int            // path[d]: where open[d+1] stands in open[d]
+	slot    int              // where pending will stand in open[depth]
+	last    []int            // last[d]: the last place filled in open[d], -1 for none
+	pending []Item
+	buffer  []byte
+	entries int64
+}
+
+// Put takes a finished block below the root, in DAG-CBOR and valid only during
+// the call, and answers with its binary CID.
+type Put func(raw []byte) (binaryCID []byte, err error)
+
+// NewEmitter makes an emitter that hands every block but the root's to put.
+func NewEmitter(p params.Params, hasher *keyhash.Hasher, put Put) *Emitter {
+	e := &Emitter{order: order{hasher, p.BitWidth}, params: p, put: put}
+	e.openNode()
+	return e
+}
+
+// openNode readies the encoder of open[e.depth].
+func (e *Emitter) openNode() {
+	if e.depth == len(e.open) {
+		e.open = append(e.open, block.NewEncoder(e.params))
+		e.last = append(e.last, -1)
+	} else {
+		e.open[e.depth].Reset()
+		e.last[e.depth] = -1
+	}
+}
+
+// Entries is the number of entries added so far.
+func (e *Emitter) Entries() int64 { return e.entries }
+
+// Add adds an entry. Entries have to come in hash order, as far as it matters
+// for where they stand, and no key twice. Key and value must stay as they are
+// until a few entries later, so: until Finish.
+func (e *Emitter) Add(item Item) error {
+	shared := 0
+	for shared < e.depth && e.order.index(item.Head, item.Key, shared) == e.path[shared] {
+		shared++
+	}
+	if shared < e.depth {
+		if err := e.closeTo(shared); err != nil {
+			return err
+		}
+	}
+	if err := e.checkBits(item.Key, e.depth); err != nil {
+		return err
+	}
+	e.entries++
+	index := e.order.index(item.Head, item.Key, e.depth)
+	if len(e.pending) == 0 || index != e.slot {
+		if err := e.flush(); err != nil {
+			return err
+		}
+		e.slot = index
+		e.pending = append(e.pending, item)
+		return nil
+	}
+	e.pending = append(e.pending, item)
+	for len(e.pending) > e.params.BucketSize {
+		if err := e.descend(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddLink adds a whole subtree that exists already: the node with the given
+// binary CID, to stand at path. It must come in its place in hash order.
+func (e *Emitter) AddLink(path []int, binaryCID []byte) error {
+	parent := len(path) - 1
+	shared := 0
+	for shared < min(e.depth, parent) && path[shared] == e.path[shared] {
+		shared++
+	}
+	if shared < e.depth {
+		if err := e.closeTo(shared); err != nil {
+			return err
+		}
+	}
+	// The subtree has more than bucketSize entries, so what stands between
+	// here and its parent is nodes, whatever else is in them.
+	for e.depth < parent {
+		if len(e.pending) > 0 && e.slot != path[e.depth] {
+			if err := e.flush(); err != nil {
+				return err
+			}
+		}
+		e.slot = path[e.depth]
+		if err := e.descend(); err != nil {
+			return err
+		}
+	}
+	if err := e.flush(); err != nil {
+		return err
+	}
+	if err := e.claim(path[parent]); err != nil {
+		return err
+	}
+	e.open[parent].AddLink(path[parent], binaryCID)
+	return nil
+}
+
+// descend opens the node at slot and spreads what is pending there in it: all
+// but the last bucket, which stays pending.
+func (e *Emitter) descend() error {
+	e.path = append(e.path[:e.depth], e.slot)
+	e.depth++
+	if e.depth > params.MaxDepth {
+		return e.tooDeep()
+	}
+	for _, item := range e.pending {
+		if err := e.checkBits(item.Key, e.depth); err != nil {
+			return err
+		}
+	}
+	e.openNode()
+	all := e.pending
+	first := 0
+	for i := range all {
+		index := e.order.index(all[i].Head, all[i].Key, e.depth)
+		if i > first && index != e.slot {
+			if err := e.writeBucket(all[first:i]); err != nil {
+				return err
+			}
+			first = i
+		}
+		e.slot = index
+	}
+	e.pending = append(e.pending[:0], all[first:]...)
+	return nil
+}
+
+// checkBits refuses a key that has no hash bits left at depth.
+func (e *Emitter) checkBits(key []byte, depth int) error {
+	if hasBits(e.order.hasher.Bits(key), depth, e.params.BitWidth) {
+		return nil
+	}
+	return e.tooDeep()
+}
+
+func (e *Emitter) tooDeep() error {
+	keys := make([]string, len(e.pending))
+	for i, item := range e.pending {
+		keys[i] = fmt.Sprintf("%.40q", item.Key)
+	}
+	return &fault.Error{Kind: fault.ErrMaxDepth, Path: slices.Clone(e.path[:e.depth]),
+		Detail: fmt.Sprintf("more than %d keys collide: %s", e.params.BucketSize, keys)}
+}
+
+// flush writes what is pending as a bucket.
+func (e *Emitter) flush() error {
+	if len(e.pending) == 0 {
+		return nil
+	}
+	err := e.writeBucket(e.pending)
+	e.pending = e.pending[:0]
+	return err
+}
+
+func (e *Emitter) writeBucket(items []Item) error {
+	if err := e.claim(e.slot); err != nil {
+		return err
+	}
+	// Insertion sort: a bucket is short, and sorted already more often than not.
+	for i := 1; i < len(items); i++ {
+		for j := i; j > 0 && bytes.Compare(items[j-1].Key, items[j].Key) > 0; j-- {
+			items[j-1], items[j] = items[j], items[j-1]
+		}
+	}
+	encoder := e.open[e.depth]
+	encoder.AddBucket(e.slot, len(items))
+	for _, item := range items {
+		encoder.AddEntry(item.Key, item.Value)
+	}
+	return nil
+}
+
+// claim sees to it that places are filled in order: a violated order would
+// make a wrong block, silently.
+func (e *Emitter) claim(slot int) error {
+	if slot <= e.last[e.depth] {
+		return fmt.Errorf("hamt: internal error: entries out of hash order at %s/%d", fault.Path(e.path[:e.depth]), slot)
+	}
+	e.last[e.depth] = slot
+	return nil
+}
+
+// closeTo finishes the open nodes below depth.
+func (e *Emitter) closeTo(depth int) error {
+	if err := e.flush(); err != nil {
+		return err
+	}
+	for e.depth > depth {
+		e.buffer = e.open[e.depth].Append(e.buffer[:0])
+		binaryCID, err := e.put(e.buffer)
+		if err != nil {
+			return Oversized(err, e.buffer, slices.Clone(e.path[:e.depth]), e.params)
+		}
+		e.depth--
+		slot := e.path[e.depth]
+		if err := e.claim(slot); err != nil {
+			return err
+		}
+		e.open[e.depth].AddLink(slot, binaryCID)
+	}
+	return nil
+}
+
+// Finish closes all nodes but the root, whose encoder it returns.
+func (e *Emitter) Finish() (*block.Encoder, error) {
+	if err := e.closeTo(0); err != nil {
+		return nil, err
+	}
+	return e.open[0], nil
+}
+
+// Oversized adds to the fault of a block that is too large where it stands and
+// which of its entries are to blame.
+func Oversized(err error, raw []byte, path fault.Path, p params.Params) error {
+	f, ok := err.(*fault.Error)
+	if !ok || f.Kind != fault.ErrTooLarge {
+		return located(err, nil, path)
+	}
+	return located(fault.New(fault.ErrTooLarge, "%s; its largest entries: %s", f.Detail, largest(raw, p, len(path) == 0)), nil, path)
+}
+
+// largest names the keys of the largest entries in a block.
+func largest(raw []byte, p params.Params, isRoot bool) string {
+	node, err := block.Parse(raw, p)
+	if isRoot {
+		node, _, err = block.ParseRoot(raw, p)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	type sized struct {
+		key  []byte
+		size int
+	}
+	var all []sized
+	for position := range node.Len() {
+		if node.IsLink(position) {
+			continue
+		}
+		for b := node.Bucket(position); b.Next(); {
+			all = append(all, sized{b.Key(), len(b.Key()) + len(b.Value())})
+		}
+	}
+	slices.SortFunc(all, func(a, b sized) int { return b.size - a.size })
+	const named = 3
+	var text []byte
+	for i, entry := range all[:min(named, len(all))] {
+		if i > 0 {
+			text = append(text, ", "...)
+		}
+		text = fmt.Appendf(text, "%.80q (%d bytes)", entry.key, entry.size)
+	}
+	return string(text)
+}

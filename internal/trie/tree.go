@@ -1,0 +1,147 @@
+// Package trie is the HAMT algorithm over blocks: looking a key up, walking a
+// whole tree while later blocks are being loaded, emitting a canonical tree
+// from entries in hash order, and merging changes into a stored one.
+//
+//	Tree     a map as it is stored: parameters, a source of blocks, the root
+//	Walker   all its nodes or entries, in order, with read-ahead
+//	Batch    entries and deletions that are not in any block yet
+//	Emitter  entries in hash order → blocks, bottom-up, each made once
+//	Merge    Tree + Batch → Emitter
+//
+// Everything that writes goes through the one Emitter, so that all ways of
+// making a map give the same blocks.
+package trie
+
+import (
+	"context"
+
+	"github.com/ipld/go-ipld-prime/datamodel"
+
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// Tree is one version of a map: immutable, and safe for concurrent use as far
+// as its source is. Only the root is in memory for sure.
+type Tree struct {
+	params params.Params
+	hasher *keyhash.Hasher
+	source *store.Source
+	root   *block.Node
+	link   datamodel.Link // of the root; nil where it was never a block of its own
+}
+
+// Open loads the root of a tree. In Filecoin's layouts the parameters are the
+// given ones; else only given.Layout counts.
+func Open(ctx context.Context, source *store.Source, link datamodel.Link, given params.Params) (*Tree, error) {
+	root, p, err := source.Root(ctx, link, given)
+	if err != nil {
+		return nil, located(err, link, nil)
+	}
+	return New(source, root, p, link)
+}
+
+// New makes a tree of a root that is in memory. link may be nil.
+func New(source *store.Source, root *block.Node, p params.Params, link datamodel.Link) (*Tree, error) {
+	hasher, err := keyhash.For(p.HashAlg)
+	if err != nil {
+		return nil, located(err, link, nil)
+	}
+	t := &Tree{params: p, hasher: hasher, source: source, root: root, link: link}
+	if err := t.checkDepth(root, 0); err != nil {
+		return nil, located(err, link, nil)
+	}
+	return t, nil
+}
+
+// Params are the tree's parameters.
+func (t *Tree) Params() params.Params { return t.params }
+
+// Source is where the tree's blocks come from.
+func (t *Tree) Source() *store.Source { return t.source }
+
+// Root is the root node.
+func (t *Tree) Root() *block.Node { return t.root }
+
+// Link is the root's link, or nil where it was never a block of its own.
+func (t *Tree) Link() datamodel.Link { return t.link }
+
+// Lookup finds the value of a key, in DAG-CBOR, loading the nodes on the way
+// to it and no others.
+func (t *Tree) Lookup(ctx context.Context, key []byte) (value []byte, ok bool, err error) {
+	var buf keyhash.Buffer
+	digest := t.hasher.Sum(&buf, key)
+	node := t.root
+	for depth := 0; hasBits(8*len(digest), depth, t.params.BitWidth); depth++ {
+		position, ok := node.Find(keyhash.Index(digest, depth, t.params.BitWidth))
+		if !ok {
+			return nil, false, nil
+		}
+		if !node.IsLink(position) {
+			value, ok = node.Value(position, key)
+			return value, ok, nil
+		}
+		child, err := t.load(ctx, node.Link(position), depth+1, true)
+		if err != nil {
+			return nil, false, locatedCID(err, node.Link(position), t.pathOf(digest, depth+1))
+		}
+		node = child
+	}
+	return nil, false, nil
+}
+
+// hasBits says whether a key with that many hash bits can stand in a node at
+// depth. At the root every key can, even an empty one under the identity hash.
+func hasBits(bits, depth, bitWidth int) bool { return depth == 0 || depth*bitWidth < bits }
+
+func (t *Tree) pathOf(digest []byte, depth int) fault.Path {
+	path := make(fault.Path, depth)
+	for i := range path {
+		path[i] = keyhash.Index(digest, i, t.params.BitWidth)
+	}
+	return path
+}
+
+// load gives the node with a binary CID that stands at depth.
+func (t *Tree) load(ctx context.Context, binaryCID []byte, depth int, evict bool) (*block.Node, error) {
+	node, err := t.source.Node(ctx, binaryCID, t.params, evict)
+	if err != nil {
+		return nil, err
+	}
+	return node, t.checkDepth(node, depth)
+}
+
+// checkDepth refuses links at a depth where no node can follow: it is what
+// bounds every walk, whatever a store answers.
+func (t *Tree) checkDepth(node *block.Node, depth int) error {
+	if node.Links() == 0 {
+		return nil
+	}
+	child := depth + 1
+	if bits, fixed := t.hasher.FixedBits(); fixed && !hasBits(bits, child, t.params.BitWidth) {
+		return fault.New(fault.ErrMaxDepth, "a link at depth %d, and the hash has %d bits", depth, bits)
+	}
+	if child > params.MaxDepth {
+		return fault.New(fault.ErrMaxDepth, "a link at depth %d", depth)
+	}
+	return nil
+}
+
+// located adds link and path to a fault. Errors of a context stay as they are.
+func located(err error, link datamodel.Link, path fault.Path) error {
+	if f, ok := err.(*fault.Error); ok {
+		return fault.At(f, nil, link, path)
+	}
+	return err
+}
+
+func locatedCID(err error, binaryCID []byte, path fault.Path) error {
+	link, linkErr := store.Link(binaryCID)
+	if linkErr != nil {
+		link = nil // the fault is about this link then, and says so
+	}
+	return located(err, link, path)
+}

@@ -1,0 +1,115 @@
+// Package params holds what has to be agreed on before two HAMTs of the same
+// entries are the same blocks: the hash, the bit width, the bucket size, and
+// the layout of nodes in blocks.
+package params
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/multiformats/go-multicodec"
+)
+
+// Layout is the way nodes are written in blocks.
+type Layout uint8
+
+const (
+	// Spec is the layout of the IPLD HashMap specification: the root block is
+	// a HashMapRoot, which carries the parameters; the bitmap has a fixed
+	// length, its bytes in index order, least significant bit first.
+	Spec Layout = iota
+	// FilecoinV3 is the layout of go-hamt-ipld v3 (Filecoin actors v3 and
+	// later): no root block, so the parameters have to be known; the bitmap is
+	// a big-endian number without leading zero bytes.
+	FilecoinV3
+	// FilecoinV0 is the older form (go-hamt-ipld v0 to v2, actors v0.9 to v2):
+	// as FilecoinV3, but every element is a keyed union. It can only be read.
+	FilecoinV0
+)
+
+// String is the layout's name as the command writes it.
+func (l Layout) String() string {
+	switch l {
+	case Spec:
+		return "spec"
+	case FilecoinV3:
+		return "filecoin-v3"
+	case FilecoinV0:
+		return "filecoin-v0"
+	}
+	return fmt.Sprintf("layout(%d)", uint8(l))
+}
+
+// Limits of the parameters. The specification asks for a bit width of at
+// least 3 (a bitmap of one byte); 16 is where the JavaScript implementation
+// stops, and so do we.
+const (
+	MinBitWidth = 3
+	MaxBitWidth = 16
+	// MaxDepth bounds the levels of any tree, whatever its hash: no recursion
+	// and no chain of blocks is longer. A 512-bit hash at bit width 3 has 171.
+	MaxDepth = 512
+)
+
+// Params are the parameters of one HAMT.
+type Params struct {
+	// HashAlg is the multihash code of the hash that is applied to keys.
+	HashAlg multicodec.Code
+	// BitWidth is the number of hash bits taken at each level, 3 to 16: a node
+	// has up to 2^BitWidth elements.
+	BitWidth int
+	// BucketSize is the number of entries a bucket holds before it becomes a
+	// node, 1 or more.
+	BucketSize int
+	// Layout is how nodes are written in blocks.
+	Layout Layout
+}
+
+// Default gives the specification's defaults: sha2-256, bit width 8, bucket
+// size 3.
+func Default() Params {
+	return Params{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3}
+}
+
+// Filecoin gives the parameters that Filecoin's chain uses: sha2-256, bit
+// width 5, buckets of 3, in the layout of v3.
+func Filecoin() Params {
+	return Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3, Layout: FilecoinV3}
+}
+
+// Validate reports a bit width or bucket size out of range, or a layout that
+// does not exist. Whether the hash is known is not looked at.
+func (p Params) Validate() error {
+	if p.BitWidth < MinBitWidth || p.BitWidth > MaxBitWidth {
+		return fmt.Errorf("hamt: bit width %d is not from %d to %d", p.BitWidth, MinBitWidth, MaxBitWidth)
+	}
+	if p.BucketSize < 1 {
+		return fmt.Errorf("hamt: bucket size %d is less than 1", p.BucketSize)
+	}
+	if p.Layout > FilecoinV0 {
+		return fmt.Errorf("hamt: there is no %s", p.Layout)
+	}
+	return nil
+}
+
+// BitmapBytes is the length of the bitmap of a node, in bytes.
+func (p Params) BitmapBytes() int { return 1 << (p.BitWidth - 3) }
+
+// BitWidthOf is the bit width that belongs to a bitmap of n bytes, or false
+// where there is none in range.
+func BitWidthOf(n int) (int, bool) {
+	if n < 1 || n&(n-1) != 0 {
+		return 0, false
+	}
+	width := bits.TrailingZeros(uint(n)) + 3
+	return width, width <= MaxBitWidth
+}
+
+// String is for people: "sha2-256, bit width 8, bucket size 3".
+func (p Params) String() string {
+	s := fmt.Sprintf("%s, bit width %d, bucket size %d", p.HashAlg, p.BitWidth, p.BucketSize)
+	if p.Layout != Spec {
+		s += ", " + p.Layout.String()
+	}
+	return s
+}
