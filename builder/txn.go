@@ -28,17 +28,24 @@ type Txn struct {
 func NewTxn(base *adl.Node) (*Txn, error) { return PrototypeOf(base).Edit(base) }
 
 // Edit begins a transaction on a map with the limits of the prototype
-// (InlineBytes, MaxBlockBytes) and into its LinkSystem. The parameters stay
-// the map's.
+// (InlineBytes, MaxBlockBytes), and where it has them with its LinkSystem,
+// which must then have the map's blocks too, and its LinkPrototype. The
+// parameters stay the map's.
 func (p Prototype) Edit(base *adl.Node) (*Txn, error) {
-	p.Params = base.Params()
+	like := PrototypeOf(base)
+	p.Params = like.Params
+	if p.LinkSystem == nil {
+		p.LinkSystem, p.source = like.LinkSystem, like.source
+	}
 	if p.LinkPrototype == nil {
-		p.LinkPrototype = base.LinkPrototype()
+		p.LinkPrototype = like.LinkPrototype
+	}
+	if p.Context == nil {
+		p.Context = like.Context
 	}
 	if p.Read == (adl.Options{}) {
-		p.Read.ReadAhead = base.ReadAhead()
+		p.Read = like.Read
 	}
-	p.source = base.Tree().Source()
 	shop, err := p.open()
 	if err != nil {
 		return nil, err
@@ -199,7 +206,7 @@ func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
 
 // write stores a draft and makes its Node; the old one where nothing changed.
 func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datamodel.Link) (*adl.Node, error) {
-	for _, v := range t.values {
+	for _, v := range t.liveValues() {
 		if err := t.shop.sink.Write(ctx, v); err != nil {
 			return nil, err
 		}
@@ -219,4 +226,25 @@ func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datam
 		return d.node(t.base.Context(), -1)
 	}
 	return d.node(t.base.Context(), count+merged.Delta)
+}
+
+// liveValues gives the blocks of values that are not inline and that no later
+// change has replaced.
+func (t *Txn) liveValues() (live []store.Block) {
+	if len(t.values) == 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	for raw := range t.batch.Values() {
+		from, to, err := cbor.Link(raw, 0)
+		if err != nil || to != len(raw) {
+			continue
+		}
+		name := string(raw[from:to])
+		if b, ok := t.values[name]; ok && !seen[name] {
+			seen[name] = true
+			live = append(live, b)
+		}
+	}
+	return live
 }

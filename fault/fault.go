@@ -79,8 +79,6 @@ var (
 	// ErrValue: a value cannot be stored, because it has no valid DAG-CBOR
 	// form (NaN, an absent node, nesting too deep).
 	ErrValue = errors.New("value cannot be stored")
-	// ErrKey: a map key is of a kind that has neither a string nor a bytes form.
-	ErrKey = errors.New("key is neither string nor bytes")
 	// ErrRepeatedKey: a key came a second time where it must not.
 	ErrRepeatedKey = errors.New("repeated key")
 	// ErrReadOnlyLayout: the layout can be read but not written.

@@ -10,12 +10,10 @@ import (
 // Encoder writes one node: its elements in ascending order of index, then
 // Append. Reset makes it ready for another, keeping its memory.
 type Encoder struct {
-	params  params.Params
-	bitmap  []byte
-	data    []byte // the elements, encoded
-	count   int
-	entries int
-	links   int
+	params params.Params
+	bitmap []byte
+	data   []byte // the elements, encoded
+	count  int
 }
 
 // NewEncoder makes an encoder for nodes of a map with the given parameters.
@@ -27,18 +25,8 @@ func NewEncoder(p params.Params) *Encoder {
 func (e *Encoder) Reset() {
 	clear(e.bitmap)
 	e.data = e.data[:0]
-	e.count, e.entries, e.links = 0, 0, 0
+	e.count = 0
 }
-
-// Count is the number of elements.
-func (e *Encoder) Count() int { return e.count }
-
-// Size is about how long the block will be; never less than it is.
-func (e *Encoder) Size() int { return len(e.data) + len(e.bitmap) + maxFraming }
-
-// maxFraming is more than the bytes of a block outside bitmap and data: the
-// field names of the root, two integers of nine bytes, four heads.
-const maxFraming = 96
 
 func (e *Encoder) begin(index int) {
 	e.bitmap[index>>3] |= 1 << (index & 7)
@@ -48,14 +36,12 @@ func (e *Encoder) begin(index int) {
 // AddLink adds a link to a child node, by its binary CID.
 func (e *Encoder) AddLink(index int, binaryCID []byte) {
 	e.begin(index)
-	e.links++
 	e.data = cbor.AppendCID(e.data, binaryCID)
 }
 
 // AddBucket begins a bucket of n entries; AddEntry adds each, sorted by key.
 func (e *Encoder) AddBucket(index, n int) {
 	e.begin(index)
-	e.entries += n
 	e.data = cbor.AppendHead(e.data, cbor.List, uint64(n))
 }
 
@@ -73,8 +59,6 @@ func (e *Encoder) Join(other *Encoder) {
 	}
 	e.data = append(e.data, other.data...)
 	e.count += other.count
-	e.entries += other.entries
-	e.links += other.links
 }
 
 // Append appends the block of a node below the root.

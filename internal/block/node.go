@@ -30,7 +30,6 @@ type Node struct {
 	links   int      // to child nodes
 	stored  int      // bytes of the block as it is stored, in its own codec
 	loose   bool     // readable, but not in canonical DAG-CBOR
-	empty   bool     // there is a bucket without entries
 }
 
 // Raw is the block's DAG-CBOR.
@@ -55,9 +54,6 @@ func (n *Node) Links() int { return n.links }
 // Loose says that the block holds values that are readable but not in
 // canonical DAG-CBOR.
 func (n *Node) Loose() bool { return n.loose }
-
-// HasEmptyBucket says that at least one bucket has no entry.
-func (n *Node) HasEmptyBucket() bool { return n.empty }
 
 // Memory is about how many bytes the node holds, for bounding a cache.
 func (n *Node) Memory() int {

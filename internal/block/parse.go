@@ -252,7 +252,6 @@ func (p *parser) bucket() error {
 		previous = key
 	}
 	p.out.entries += int(count)
-	p.out.empty = p.out.empty || count == 0
 	return nil
 }
 

@@ -3,6 +3,7 @@ package trie
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 	"math/bits"
 	"slices"
 
@@ -76,6 +77,18 @@ func (b *Batch) Get(key []byte) (value []byte, ok bool) {
 func (b *Batch) Set(key, value []byte) {
 	spot, _ := b.Spot(key)
 	b.Put(spot, key, value)
+}
+
+// Values visits all values, in the order their keys first came; empty ones are
+// deletions.
+func (b *Batch) Values() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, r := range b.records {
+			if _, value := b.read(r); !yield(value) {
+				return
+			}
+		}
+	}
 }
 
 // Spot is where a key is, or would be, in a batch; good until the next change.

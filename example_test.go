@@ -1,0 +1,235 @@
+package hamt_test
+
+import (
+	"context"
+	"fmt"
+	"hash"
+	"hash/fnv"
+
+	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/codec/dagjson"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/fluent/qp"
+	"github.com/ipld/go-ipld-prime/linking"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/ipld/go-ipld-prime/storage/memstore"
+	"github.com/ipld/go-ipld-prime/traversal"
+	selectorparse "github.com/ipld/go-ipld-prime/traversal/selector/parse"
+	"github.com/multiformats/go-multicodec"
+
+	hamt "github.com/ipld-hamt/go-ipld-hamt"
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// newLinkSystem gives a LinkSystem over memory; any other does as well.
+func newLinkSystem() *linking.LinkSystem {
+	lsys := cidlink.DefaultLinkSystem()
+	store := &memstore.Store{Bag: map[string][]byte{}}
+	lsys.SetReadStorage(store)
+	lsys.SetWriteStorage(store)
+	return &lsys
+}
+
+// A map is built as any go-ipld-prime map is, and read as one.
+func Example() {
+	lsys := newLinkSystem()
+	built, err := qp.BuildMap(builder.Prototype{LinkSystem: lsys}, -1, func(ma datamodel.MapAssembler) {
+		qp.MapEntry(ma, "Alice", qp.Int(1))
+		qp.MapEntry(ma, "Rabbit", qp.String("late"))
+	})
+	if err != nil {
+		panic(err)
+	}
+	root, err := built.(interface {
+		Link() (datamodel.Link, error)
+	}).Link()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(root)
+
+	m, err := hamt.Load(context.Background(), lsys, root)
+	if err != nil {
+		panic(err)
+	}
+	value, err := m.LookupByString("Rabbit")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(value.AsString())
+	fmt.Println(m.Length())
+	// Output:
+	// bafyreiagqzj72lou63k23fsl6mws4iptyt7ti2komsfum44o6izqxtrx74
+	// late <nil>
+	// 2
+}
+
+// exampleMap builds a map of a few entries and gives its root.
+func exampleMap(lsys *linking.LinkSystem, entries map[string]datamodel.Node) datamodel.Link {
+	txn, err := builder.Prototype{LinkSystem: lsys}.NewTxn()
+	if err != nil {
+		panic(err)
+	}
+	for key, value := range entries {
+		if err := txn.SetString(key, value); err != nil {
+			panic(err)
+		}
+	}
+	_, root, err := txn.Commit(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return root
+}
+
+// Changes are collected in a transaction; the version it began with stays.
+func ExampleLoad() {
+	ctx, lsys := context.Background(), newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewInt(1), "b": basicnode.NewInt(2)})
+
+	before, err := hamt.Load(ctx, lsys, root, hamt.WithCacheBytes(1<<20))
+	if err != nil {
+		panic(err)
+	}
+	txn, err := builder.NewTxn(before)
+	if err != nil {
+		panic(err)
+	}
+	if err := txn.SetString("c", basicnode.NewInt(3)); err != nil {
+		panic(err)
+	}
+	if _, err := txn.Delete(ctx, []byte("a")); err != nil {
+		panic(err)
+	}
+	after, _, err := txn.Commit(ctx)
+	if err != nil {
+		panic(err)
+	}
+	for key, err := range after.KeyStrings(ctx) {
+		fmt.Println(key, err)
+	}
+	fmt.Println(before.Length(), after.Length())
+	// Unordered output:
+	// b <nil>
+	// c <nil>
+	// 2 2
+}
+
+// Data that was decoded already is seen as the map it is the root of.
+func ExampleReify() {
+	lsys := newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewInt(1)})
+
+	substrate, err := lsys.Load(linking.LinkContext{}, root, basicnode.Prototype.Any)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(hamt.IsRoot(substrate))
+	m, err := hamt.Reify(linking.LinkContext{}, substrate, lsys)
+	if err != nil {
+		panic(err)
+	}
+	text, err := ipld.Encode(m, dagjson.Encode)
+	fmt.Println(string(text), err)
+	// Output:
+	// true
+	// {"a":1} <nil>
+}
+
+// With ReifyRoots on the LinkSystem, HAMTs are plain maps wherever a traversal
+// meets them.
+func ExampleReifyRoots() {
+	lsys := newLinkSystem()
+	inner := exampleMap(lsys, map[string]datamodel.Node{"color": basicnode.NewString("white")})
+	outer := exampleMap(lsys, map[string]datamodel.Node{"rabbit": basicnode.NewLink(inner)})
+
+	lsys.NodeReifier = hamt.ReifyRoots
+	m, err := lsys.Load(linking.LinkContext{}, outer, basicnode.Prototype.Any)
+	if err != nil {
+		panic(err)
+	}
+	progress := traversal.Progress{Cfg: &traversal.Config{
+		LinkSystem: *lsys,
+		LinkTargetNodePrototypeChooser: func(datamodel.Link, linking.LinkContext) (datamodel.NodePrototype, error) {
+			return basicnode.Prototype.Any, nil
+		},
+	}}
+	value, err := progress.Get(m, datamodel.ParsePath("rabbit/color"))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(value.AsString())
+	// Output:
+	// white <nil>
+}
+
+// Selectors ask for the ADL by name.
+func ExampleRegister() {
+	lsys := newLinkSystem()
+	hamt.Register(lsys)
+	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewInt(1), "b": basicnode.NewInt(2)})
+
+	start, err := lsys.Load(linking.LinkContext{}, root, basicnode.Prototype.Any)
+	if err != nil {
+		panic(err)
+	}
+	one, err := selectorparse.ParseAndCompileJSONSelector(`{"~":{"as":"hamt",">":{"f":{"f>":{"b":{".":{}}}}}}}`)
+	if err != nil {
+		panic(err)
+	}
+	progress := traversal.Progress{Cfg: &traversal.Config{LinkSystem: *lsys}}
+	err = progress.WalkMatching(start, one, func(p traversal.Progress, n datamodel.Node) error {
+		value, err := n.AsInt()
+		fmt.Println(p.Path, value)
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	// Output:
+	// b 2
+}
+
+// A hash that go-multihash does not know is registered under its code.
+func ExampleRegisterHash() {
+	const fnv1a64 multicodec.Code = 0x300064 // from the range for private use
+	if err := hamt.RegisterHash(fnv1a64, func() hash.Hash { return fnv.New64a() }); err != nil {
+		panic(err)
+	}
+	p := params.Default()
+	p.HashAlg = fnv1a64
+	txn, err := builder.Prototype{LinkSystem: newLinkSystem(), Params: p}.NewTxn()
+	if err != nil {
+		panic(err)
+	}
+	if err := txn.SetString("a", basicnode.NewInt(1)); err != nil {
+		panic(err)
+	}
+	m, _, err := txn.Commit(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(m.Length(), m.Params().BitWidth)
+	// Output:
+	// 1 8
+}
+
+// Substrates can be read through the specification's schema.
+func ExampleRootPrototype() {
+	lsys := newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewInt(1)})
+
+	typed, err := lsys.Load(linking.LinkContext{}, root, hamt.RootPrototype().Representation())
+	if err != nil {
+		panic(err)
+	}
+	size, err := typed.LookupByString("bucketSize")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(size.AsInt())
+	// Output:
+	// 3 <nil>
+}
