@@ -1,6 +1,8 @@
 package builder
 
 import (
+	"unsafe"
+
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/ipld/go-ipld-prime/node/mixins"
@@ -166,12 +168,15 @@ func (a *mapAssembler) AssembleValue() datamodel.NodeAssembler {
 
 func (a *mapAssembler) AssembleEntry(k string) (datamodel.NodeAssembler, error) {
 	a.expect(expectKey, "AssembleEntry")
-	if err := a.takeKey([]byte(k)); err != nil {
+	if err := a.takeKey(bytesOf(k)); err != nil {
 		return nil, err
 	}
 	a.state, a.va.parent = midValue, a
 	return &a.va, nil
 }
+
+// bytesOf gives a string's bytes without copying them; nobody writes to them.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // takeKey keeps a key until its value comes; repeated ones are refused, and
 // leave no trace.
@@ -236,7 +241,7 @@ func (k *keyAssembler) live() *mapAssembler {
 	return k.parent
 }
 
-func (k *keyAssembler) AssignString(s string) error { return k.take([]byte(s)) }
+func (k *keyAssembler) AssignString(s string) error { return k.take(bytesOf(s)) }
 func (k *keyAssembler) AssignBytes(b []byte) error  { return k.take(b) }
 func (k *keyAssembler) AssignNode(v datamodel.Node) error {
 	k.live()

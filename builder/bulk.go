@@ -28,8 +28,8 @@ type Repeated uint8
 const (
 	// LastWins keeps the value that came last.
 	LastWins Repeated = iota
-	// Refuse makes it fault.ErrRepeatedKey: from Set, or from Finish where the
-	// first one was spilled by then.
+	// Refuse makes it fault.ErrRepeatedKey. Keys are compared when they are
+	// sorted, so the error comes from Finish, or from a later Set that spills.
 	Refuse
 )
 
@@ -70,7 +70,7 @@ const mergeAt = 64
 type Bulk struct {
 	shop     *workshop
 	options  BulkOptions
-	batch    *trie.Batch
+	pile     *trie.Pile
 	dir      string // of the runs; "" until there is one
 	runs     []*trie.Run
 	made     int // runs that were ever made
@@ -90,7 +90,7 @@ func (p Prototype) NewBulk(o BulkOptions) (*Bulk, error) {
 	if o.MemoryBytes < 1 {
 		o.MemoryBytes = DefaultBulkMemory
 	}
-	return &Bulk{shop: shop, options: o, batch: trie.NewBatch(shop.Params, shop.hasher)}, nil
+	return &Bulk{shop: shop, options: o, pile: trie.NewPile(shop.Params, shop.hasher)}, nil
 }
 
 // Set adds an entry. A value that has no DAG-CBOR form is fault.ErrValue; a
@@ -119,21 +119,17 @@ func (b *Bulk) set(key, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	spot, taken := b.batch.Spot(key)
-	if taken && b.options.Repeated == Refuse {
-		return repeated(key)
-	}
 	if own != nil {
 		if err := b.shop.sink.Write(b.shop.Context, *own); err != nil {
 			return err
 		}
 	}
-	b.batch.Put(spot, key, inline)
+	b.pile.Add(key, inline)
 	b.progress.Added++
 	if b.progress.Added%progressEvery == 0 {
 		b.report()
 	}
-	if b.batch.Memory() > b.options.MemoryBytes {
+	if b.pile.Memory() > b.options.MemoryBytes {
 		return b.spill()
 	}
 	return nil
@@ -154,17 +150,17 @@ func (b *Bulk) spill() (err error) {
 			return fmt.Errorf("hamt: no place to spill to: %w", err)
 		}
 	}
-	run, err := b.batch.Spill(b.dir, b.made)
+	run, err := b.sorter().Spill(b.pile, b.dir, b.made)
 	if err != nil {
-		return fmt.Errorf("hamt: spilling: %w", err)
+		return spillError(err)
 	}
 	b.made++
 	b.progress.Spilled += run.Entries
-	b.batch = trie.NewBatch(b.shop.Params, b.shop.hasher)
+	b.pile = trie.NewPile(b.shop.Params, b.shop.hasher)
 	if b.runs = append(b.runs, run); len(b.runs) < mergeAt {
 		return nil
 	}
-	merged, err := b.sorter().MergeRuns(b.dir, b.made, b.runs)
+	merged, err := b.sorter().MergeRuns(b.runs, b.dir, b.made)
 	if err != nil {
 		return spillError(err)
 	}
@@ -177,16 +173,25 @@ func spillError(err error) error {
 	if errors.Is(err, fault.ErrRepeatedKey) {
 		return err
 	}
-	return fmt.Errorf("hamt: merging what was spilled: %w", err)
+	return fmt.Errorf("hamt: spilling: %w", err)
 }
 
 func (b *Bulk) sorter() trie.Sorter {
-	s := b.batch.Sorter()
-	if b.options.Repeated == Refuse {
-		s.Repeated = repeated
-	}
-	s.BufferBytes = int(min(1<<18, b.options.MemoryBytes/mergeAt))
+	s := trie.NewSorter(b.shop.Params, b.shop.hasher)
+	s.Repeated, s.BufferBytes = b.repeated(), b.bufferBytes()
 	return s
+}
+
+// bufferBytes is the read buffer of each run: together they stay within the
+// memory that the pile had.
+func (b *Bulk) bufferBytes() int { return int(min(1<<18, b.options.MemoryBytes/mergeAt)) }
+
+// repeated is what is asked about repeated keys; nil for no objection.
+func (b *Bulk) repeated() func(key []byte) error {
+	if b.options.Repeated == Refuse {
+		return repeated
+	}
+	return nil
 }
 
 // Finish writes the tree and gives the map. It ends the Bulk, with or without
@@ -198,7 +203,7 @@ func (b *Bulk) Finish(ctx context.Context) (node *adl.Node, err error) {
 	b.done = true
 	defer func() { err = errors.Join(err, b.Close()) }()
 	w := bulkWriter{ctx: ctx, bulk: b}
-	root, count, err := b.emit(ctx, &w)
+	root, count, err := b.emit(&w)
 	if err != nil {
 		return nil, err
 	}
@@ -220,25 +225,20 @@ func (b *Bulk) Finish(ctx context.Context) (node *adl.Node, err error) {
 }
 
 // emit makes and writes all blocks but the root.
-func (b *Bulk) emit(ctx context.Context, w *bulkWriter) (root *block.Encoder, count int64, err error) {
+func (b *Bulk) emit(w *bulkWriter) (root *block.Encoder, count int64, err error) {
+	trees := b.shop.trees(w.put)
+	trees.Repeated = b.repeated()
 	if len(b.runs) == 0 {
-		root, err = trie.Build(b.batch, b.shop.Params, b.shop.hasher, w.put)
-		return root, int64(b.batch.Len()), err
+		return trees.Pile(b.pile)
 	}
-	emitter := trie.NewEmitter(b.shop.Params, b.shop.hasher, w.put)
-	err = b.sorter().Each(b.runs, b.batch, emitter.Add)
-	if err != nil {
-		return nil, 0, err
-	}
-	root, err = emitter.Finish()
-	return root, emitter.Entries(), err
+	return trees.Runs(b.runs, b.pile, b.bufferBytes())
 }
 
 // Close removes what was spilled and ends the Bulk. It is for a Bulk that is
 // not finished; after Finish it does nothing.
 func (b *Bulk) Close() error {
 	b.done = true
-	b.batch, b.runs = nil, nil
+	b.pile, b.runs = nil, nil
 	if b.dir == "" {
 		return nil
 	}

@@ -66,10 +66,15 @@ func (d *draft) node(ctx context.Context, count int64) (*adl.Node, error) {
 	return d.shop.node(ctx, d.root, link, count)
 }
 
+// trees is what makes whole trees.
+func (w *workshop) trees(put trie.Put) trie.Builder {
+	return trie.Builder{Params: w.Params, Hasher: w.hasher, Put: put}
+}
+
 // build makes and writes the tree of a batch that holds no deletions.
 func (w *workshop) build(ctx context.Context, batch *trie.Batch, values []store.Block) (*adl.Node, error) {
 	d := draft{shop: w}
-	root, err := trie.Build(batch, w.Params, w.hasher, d.put)
+	root, count, err := w.trees(d.put).Batch(batch)
 	if err != nil {
 		return nil, err
 	}
@@ -84,5 +89,5 @@ func (w *workshop) build(ctx context.Context, batch *trie.Batch, values []store.
 	if err := d.write(ctx, func([]byte) bool { return false }); err != nil {
 		return nil, err
 	}
-	return d.node(ctx, int64(batch.Len()))
+	return d.node(ctx, count)
 }

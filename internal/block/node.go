@@ -16,12 +16,15 @@ package block
 import (
 	"bytes"
 	"math/bits"
+	"sync/atomic"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 )
 
 // Node is one parsed block. It is immutable and safe for concurrent use; what
-// it returns are views into its bytes, which nobody may change.
+// it returns are views into its bytes, which nobody may change. Only what a
+// cache keeps in it changes: which child nodes are in memory, and whether the
+// node was used lately.
 type Node struct {
 	raw     []byte
 	bitmap  []byte   // 2^bitWidth bits, least significant bit first in each byte
@@ -30,6 +33,9 @@ type Node struct {
 	links   int      // to child nodes
 	stored  int      // bytes of the block as it is stored, in its own codec
 	loose   bool     // readable, but not in canonical DAG-CBOR
+
+	used     atomic.Bool
+	children []atomic.Pointer[Node] // by position; nil where there are no links
 }
 
 // Raw is the block's DAG-CBOR.
@@ -58,8 +64,23 @@ func (n *Node) Loose() bool { return n.loose }
 // Memory is about how many bytes the node holds, for bounding a cache.
 func (n *Node) Memory() int {
 	const overhead = 128 // the struct, and what the allocator rounds up
-	return cap(n.raw) + 4*cap(n.offsets) + overhead
+	return cap(n.raw) + 4*cap(n.offsets) + 8*cap(n.children) + overhead
 }
+
+// Child is the place for the child node that the link at position leads to,
+// while a cache holds it: a lookup that finds it there needs neither link nor
+// cache.
+func (n *Node) Child(position int) *atomic.Pointer[Node] { return &n.children[position] }
+
+// Touch notes that the node was used.
+func (n *Node) Touch() {
+	if !n.used.Load() { // spares the cache line where it is set already
+		n.used.Store(true)
+	}
+}
+
+// Touched says whether the node was used since the last call.
+func (n *Node) Touched() bool { return n.used.Swap(false) }
 
 // Find gives the position in the data of the element at index, or false where
 // the bitmap says there is none.
@@ -87,6 +108,12 @@ func (n *Node) Indexes(yield func(position, index int) bool) {
 // IsLink says whether the element at position is a link to a child node; else
 // it is a bucket.
 func (n *Node) IsLink(position int) bool { return n.raw[n.offsets[position]] == cbor.Tag|24 }
+
+// Leads is IsLink for lookups: it knows by the child in memory, if there is
+// one, and spares a look into the bytes.
+func (n *Node) Leads(position int) bool {
+	return n.links > 0 && (n.children[position].Load() != nil || n.IsLink(position))
+}
 
 // Link gives the binary CID of the link at position.
 func (n *Node) Link(position int) []byte {

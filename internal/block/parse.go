@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"github.com/multiformats/go-multicodec"
 
@@ -28,18 +29,18 @@ const (
 // something wrong in it is the fault that it has.
 func ParseRoot(raw []byte, given params.Params) (*Node, params.Params, error) {
 	if given.Layout != params.Spec {
-		p := parser{raw: raw, params: given}
+		p := parser{raw: raw, params: given, out: &Node{}}
 		node, err := p.whole(p.node)
 		return node, given, err
 	}
-	p := parser{raw: raw, isRoot: true}
+	p := parser{raw: raw, isRoot: true, out: &Node{}}
 	node, err := p.whole(p.root)
 	return node, p.params, err
 }
 
 // Parse parses a block below the root of a map with the given parameters.
 func Parse(raw []byte, given params.Params) (*Node, error) {
-	p := parser{raw: raw, params: given}
+	p := parser{raw: raw, params: given, out: &Node{}}
 	node, err := p.whole(p.node)
 	if err == nil && node.Len() == 0 {
 		return nil, fault.New(fault.ErrEmptyNode, "")
@@ -53,7 +54,7 @@ type parser struct {
 	off    int
 	params params.Params
 	isRoot bool
-	out    Node
+	out    *Node
 }
 
 // whole runs the parse of a block and sees to it that nothing follows.
@@ -68,8 +69,10 @@ func (p *parser) whole(parse func() error) (*Node, error) {
 		return nil, fault.New(fault.ErrMalformed, "%d bytes follow the block's end", len(p.raw)-p.off)
 	}
 	p.out.raw, p.out.stored = p.raw, len(p.raw)
-	node := p.out
-	return &node, nil
+	if p.out.links > 0 {
+		p.out.children = make([]atomic.Pointer[Node], p.out.Len())
+	}
+	return p.out, nil
 }
 
 // rootFields are the fields of a HashMapRoot, in DAG-CBOR's order.

@@ -206,7 +206,7 @@ func skipMap(raw []byte, off, n, depth int) (next int, loose bool, err error) {
 		key := raw[from:to]
 		if seen == nil && len(keys) > 0 && !keyBefore(keys[len(keys)-1], key) {
 			loose = true
-			seen = make(map[string]struct{}, n)
+			seen = map[string]struct{}{} // not of n: that is only what the block claims
 			for _, k := range keys {
 				seen[string(k)] = struct{}{}
 			}

@@ -79,7 +79,7 @@ func DecodeCollection(raw []byte) (datamodel.Node, error) {
 // Append appends the DAG-CBOR form of a value, or fails with fault.ErrValue
 // where it has none.
 func Append(dst []byte, value datamodel.Node) ([]byte, error) {
-	if value == nil {
+	if value == nil || value.IsAbsent() { // which would be of kind null
 		return dst, fault.New(fault.ErrValue, "no node was given")
 	}
 	switch value.Kind() {

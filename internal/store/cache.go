@@ -11,11 +11,11 @@ import (
 // hold. It is safe for concurrent use; all versions of a map share one.
 //
 // When it is full, what was not used for longest goes, approximately (CLOCK):
-// a hit only sets a bit, so lookups share a read lock.
+// a hit only sets a bit, so lookups share a read lock. And a parent points to
+// those of its children that are here (Attach), so most lookups come by
+// without asking the cache at all.
 type Cache struct {
 	shards [cacheShards]cacheShard
-	hits   atomic.Int64
-	misses atomic.Int64
 }
 
 const cacheShards = 16 // a power of two
@@ -27,14 +27,23 @@ type cacheShard struct {
 	hand  int
 	bytes int64
 	limit int64
+
+	hits   atomic.Int64
+	misses atomic.Int64
+	_      [64]byte // so that counting in one shard does not slow another
 }
 
 type cacheSlot struct {
-	key  string
-	node *block.Node
-	at   int // in ring
-	used atomic.Bool
+	key     string
+	node    *block.Node
+	at      int                                     // in ring
+	parents [maxParents]*atomic.Pointer[block.Node] // that point to the node
+	newest  int                                     // in parents
 }
+
+// maxParents is how many parents may point to a node: every version of a map
+// has its own root, and few of them are read at the same time.
+const maxParents = 4
 
 // CacheStats is what a cache has done and holds.
 type CacheStats struct {
@@ -65,14 +74,42 @@ func (c *Cache) Get(key []byte) (*block.Node, bool) {
 	slot, ok := s.slots[string(key)]
 	s.mu.RUnlock()
 	if !ok {
-		c.misses.Add(1)
+		s.misses.Add(1)
 		return nil, false
 	}
-	if !slot.used.Load() { // spares the cache line where it is set already
-		slot.used.Store(true)
-	}
-	c.hits.Add(1)
+	slot.node.Touch()
+	s.hits.Add(1)
 	return slot.node, true
+}
+
+// Used notes that a node was found through its parent. The bits of the index
+// that led there pick where to count, so that many goroutines do not count in
+// one place.
+func (c *Cache) Used(node *block.Node, index int) {
+	node.Touch()
+	c.shards[index&(cacheShards-1)].hits.Add(1)
+}
+
+// Attach lets a parent point to a node, for as long as the cache holds it.
+func (c *Cache) Attach(key []byte, node *block.Node, parent *atomic.Pointer[block.Node]) {
+	s := c.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot, ok := s.slots[string(key)]
+	if !ok || slot.node != node {
+		return
+	}
+	slot.newest = (slot.newest + 1) % maxParents
+	slot.detach(slot.newest)
+	slot.parents[slot.newest] = parent
+	parent.Store(node)
+}
+
+func (s *cacheSlot) detach(i int) {
+	if s.parents[i] != nil {
+		s.parents[i].CompareAndSwap(s.node, nil)
+		s.parents[i] = nil
+	}
 }
 
 // Add keeps a node. Where that takes another's room, it does so only with
@@ -109,9 +146,12 @@ func (s *cacheShard) evictOne() {
 			s.hand = 0
 		}
 		slot := s.ring[s.hand]
-		if slot.used.Swap(false) {
+		if slot.node.Touched() {
 			s.hand++
 			continue
+		}
+		for i := range slot.parents {
+			slot.detach(i)
 		}
 		last := len(s.ring) - 1
 		s.ring[slot.at] = s.ring[last]
@@ -125,15 +165,17 @@ func (s *cacheShard) evictOne() {
 }
 
 func slotSize(key []byte, node *block.Node) int64 {
-	const overhead = 128 // the slot, its place in map and ring
+	const overhead = 160 // the slot, its place in map and ring
 	return int64(len(key) + node.Memory() + overhead)
 }
 
 // Stats tells what the cache has done and holds.
 func (c *Cache) Stats() CacheStats {
-	stats := CacheStats{Hits: c.hits.Load(), Misses: c.misses.Load()}
+	var stats CacheStats
 	for i := range c.shards {
 		s := &c.shards[i]
+		stats.Hits += s.hits.Load()
+		stats.Misses += s.misses.Load()
 		s.mu.RLock()
 		stats.Nodes += int64(len(s.ring))
 		stats.Bytes += s.bytes

@@ -69,13 +69,34 @@ func (s *Source) Root(ctx context.Context, link datamodel.Link, given params.Par
 	return node, p, err
 }
 
-// Node loads a node below the root, from the cache if it is there. Faults come
-// without link and path. Equal loads under way at the same time are one.
-// evict says whether the node may take the place of others in the cache.
-func (s *Source) Node(ctx context.Context, binaryCID []byte, p params.Params, evict bool) (*block.Node, error) {
-	if node, ok := s.cache.Get(binaryCID); ok {
-		return node, nil
+// Child gives the child node that the link at position of a node leads to:
+// from memory if it is there, else from the store. Faults come without link
+// and path. Equal loads under way at the same time are one.
+//
+// keep says that the child is to stay in memory in place of others; walks over
+// a whole map go without, so that they do not push out what lookups use.
+func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p params.Params, keep bool) (*block.Node, error) {
+	place := parent.Child(position)
+	if child := place.Load(); child != nil {
+		s.cache.Used(child, position)
+		return child, nil
 	}
+	binaryCID := parent.Link(position)
+	child, ok := s.cache.Get(binaryCID)
+	if !ok {
+		var err error
+		if child, err = s.fetch(ctx, binaryCID, p, keep); err != nil {
+			return nil, err
+		}
+	}
+	if keep {
+		s.cache.Attach(binaryCID, child, place)
+	}
+	return child, nil
+}
+
+// fetch loads and parses a node below the root, and offers it to the cache.
+func (s *Source) fetch(ctx context.Context, binaryCID []byte, p params.Params, keep bool) (*block.Node, error) {
 	return s.flights.do(ctx, binaryCID, func() (*block.Node, error) {
 		c, err := cid.Cast(binaryCID)
 		if err != nil {
@@ -90,7 +111,7 @@ func (s *Source) Node(ctx context.Context, binaryCID []byte, p params.Params, ev
 			return nil, err
 		}
 		node.SetStored(stored)
-		s.cache.Add(binaryCID, node, evict)
+		s.cache.Add(binaryCID, node, keep)
 		return node, nil
 	})
 }

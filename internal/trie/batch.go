@@ -2,39 +2,21 @@ package trie
 
 import (
 	"bytes"
-	"encoding/binary"
 	"iter"
 	"math/bits"
-	"slices"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// Batch collects entries and deletions that are in no block yet. Keys and
-// values are copied into large chunks that hold no pointers, so a million of
-// them cost the garbage collector nothing. It is not safe for concurrent use.
+// Batch is entries and deletions that are in no block yet, one for each key,
+// to be found by key. It is not safe for concurrent use.
 type Batch struct {
 	order   order
+	arena   arena
 	records []record
-	chunks  [][]byte
-	written int64    // bytes of chunks in use
 	table   []uint32 // open addressing by head: 1 + position in records, 0 for none
 }
-
-// record is where an entry stands in the chunks: its key's length, the key,
-// its value's length, the value. No DAG-CBOR is empty, so an empty value
-// stands for a deletion.
-type record struct {
-	head uint64
-	at   uint64 // chunk in the high 32 bits, offset in the low
-}
-
-// chunkSize is the size of a chunk but the first, unless one entry needs more.
-const (
-	firstChunkSize = 4 << 10
-	chunkSize      = 1 << 20
-)
 
 // NewBatch makes a batch for a map with the given parameters.
 func NewBatch(p params.Params, hasher *keyhash.Hasher) *Batch {
@@ -54,11 +36,6 @@ func (b *Batch) Expect(n int) {
 // Len is the number of different keys.
 func (b *Batch) Len() int { return len(b.records) }
 
-// Memory is about how many bytes the batch takes.
-func (b *Batch) Memory() int64 {
-	return b.written + int64(16*cap(b.records)+4*cap(b.table))
-}
-
 // Get finds what the batch holds for a key; an empty value means a deletion.
 func (b *Batch) Get(key []byte) (value []byte, ok bool) {
 	if len(b.records) == 0 {
@@ -68,7 +45,7 @@ func (b *Batch) Get(key []byte) (value []byte, ok bool) {
 	if b.table[i] == 0 {
 		return nil, false
 	}
-	_, value = b.read(b.records[b.table[i]-1])
+	_, value = b.arena.read(b.records[b.table[i]-1].at)
 	return value, true
 }
 
@@ -84,7 +61,7 @@ func (b *Batch) Set(key, value []byte) {
 func (b *Batch) Values() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, r := range b.records {
-			if _, value := b.read(r); !yield(value) {
+			if _, value := b.arena.read(r.at); !yield(value) {
 				return
 			}
 		}
@@ -110,7 +87,7 @@ func (b *Batch) Spot(key []byte) (s Spot, taken bool) {
 // Put keeps an entry (or, with an empty value, a deletion) at the spot of its
 // key, in place of what was there.
 func (b *Batch) Put(s Spot, key, value []byte) {
-	at := b.write(key, value)
+	at := b.arena.write(key, value)
 	if b.table[s.at] != 0 {
 		b.records[b.table[s.at]-1].at = at
 		return
@@ -128,7 +105,7 @@ func (b *Batch) find(head uint64, key []byte) int {
 		if at == 0 {
 			return i
 		}
-		if r := b.records[at-1]; r.head == head && bytes.Equal(b.key(r), key) {
+		if r := b.records[at-1]; r.head == head && bytes.Equal(b.arena.key(r.at), key) {
 			return i
 		}
 	}
@@ -143,11 +120,6 @@ func spread(head uint64) int {
 
 func (b *Batch) grow() {
 	b.table = make([]uint32, max(16, 2*len(b.table)))
-	b.index()
-}
-
-// index fills the table, which is empty.
-func (b *Batch) index() {
 	mask := len(b.table) - 1
 	for n, r := range b.records {
 		i := spread(r.head) & mask
@@ -158,74 +130,5 @@ func (b *Batch) index() {
 	}
 }
 
-func (b *Batch) write(key, value []byte) uint64 {
-	need := len(key) + len(value) + 2*binary.MaxVarintLen32
-	last := len(b.chunks) - 1
-	if last < 0 || cap(b.chunks[last])-len(b.chunks[last]) < need {
-		size := chunkSize
-		if last < 0 {
-			size = firstChunkSize // most batches are small
-		}
-		b.chunks = append(b.chunks, make([]byte, 0, max(size, need)))
-		last++
-	}
-	chunk := b.chunks[last]
-	at := uint64(last)<<32 | uint64(len(chunk))
-	b.written += int64(need)
-	chunk = append(binary.AppendUvarint(chunk, uint64(len(key))), key...)
-	b.chunks[last] = append(binary.AppendUvarint(chunk, uint64(len(value))), value...)
-	return at
-}
-
-// read gives views of a record's key and value.
-func (b *Batch) read(r record) (key, value []byte) {
-	chunk := b.chunks[r.at>>32][uint32(r.at):]
-	n, width := binary.Uvarint(chunk)
-	key, chunk = chunk[width:width+int(n):width+int(n)], chunk[width+int(n):]
-	n, width = binary.Uvarint(chunk)
-	return key, chunk[width : width+int(n) : width+int(n)]
-}
-
-func (b *Batch) key(r record) []byte {
-	chunk := b.chunks[r.at>>32][uint32(r.at):]
-	n, width := binary.Uvarint(chunk)
-	return chunk[width : width+int(n)]
-}
-
-func (b *Batch) item(r record) Item {
-	key, value := b.read(r)
-	return Item{Head: r.head, Key: key, Value: value}
-}
-
-// sorted gives the records in hash order. The batch stays as it is.
-func (b *Batch) sorted() []record {
-	// One pass by the high bits leaves groups of a few; those are compared.
-	shift := max(64-16, 64-bits.Len(uint(len(b.records)/8)))
-	starts := make([]int, 1<<(64-shift)+1)
-	for _, r := range b.records {
-		starts[r.head>>shift+1]++
-	}
-	for i := 1; i < len(starts); i++ {
-		starts[i] += starts[i-1]
-	}
-	out := make([]record, len(b.records))
-	next := slices.Clone(starts)
-	for _, r := range b.records {
-		out[next[r.head>>shift]] = r
-		next[r.head>>shift]++
-	}
-	for i := range len(starts) - 1 {
-		slices.SortFunc(out[starts[i]:starts[i+1]], b.compare)
-	}
-	return out
-}
-
-func (b *Batch) compare(x, y record) int {
-	if x.head != y.head {
-		if x.head < y.head {
-			return -1
-		}
-		return 1
-	}
-	return b.order.compare(x.head, b.key(x), y.head, b.key(y))
-}
+// unsorted gives the entries for sorting. The batch stays as it is.
+func (b *Batch) unsorted() unsorted { return unsorted{b.order, &b.arena, b.records} }

@@ -13,56 +13,69 @@ import (
 // cores pays.
 const parallelFrom = 4096
 
-// Build makes the tree of a batch and gives the encoder of its root. put is
-// called from several goroutines at the same time, one for each part of the
-// root's indexes; within a part, children come before their parents.
-func Build(batch *Batch, p params.Params, hasher *keyhash.Hasher, put Put) (root *block.Encoder, err error) {
-	records := batch.sorted()
+// Builder makes whole trees.
+type Builder struct {
+	Params params.Params
+	Hasher *keyhash.Hasher
+	// Put takes the blocks. It is called from several goroutines at the same
+	// time, one for each part of the root's indexes; within a part, children
+	// come before their parents.
+	Put Put
+	// Repeated, if not nil, is asked about keys that come more than once;
+	// where it gives no error, the last one counts.
+	Repeated func(key []byte) error
+}
+
+// Batch makes the tree of a batch without deletions, and gives the encoder of
+// its root and the number of its entries.
+func (b Builder) Batch(batch *Batch) (root *block.Encoder, count int64, err error) {
+	return b.build(batch.unsorted())
+}
+
+// Pile makes the tree of a pile.
+func (b Builder) Pile(pile *Pile) (root *block.Encoder, count int64, err error) {
+	return b.build(pile.unsorted())
+}
+
+func (b Builder) build(entries unsorted) (root *block.Encoder, count int64, err error) {
 	workers := runtime.GOMAXPROCS(0)
-	if len(records) < parallelFrom {
+	if len(entries.records) < parallelFrom {
 		workers = 1
 	}
-	parts := batch.parts(records, workers, p.BitWidth)
+	s := entries.scatter()
+	parts := s.parts(workers, b.Params.BitWidth)
+	emitters := make([]*Emitter, len(parts))
 	roots := make([]*block.Encoder, len(parts))
 	errs := make([]error, len(parts))
 	var wait sync.WaitGroup
-	for i, part := range parts {
-		wait.Go(func() { roots[i], errs[i] = batch.emit(part, NewEmitter(p, hasher, put)) })
+	for i, p := range parts {
+		emitters[i] = NewEmitter(b.Params, b.Hasher, b.Put)
+		wait.Go(func() {
+			s.sort(p)
+			if errs[i] = s.each(p, b.Repeated, emitters[i].Add); errs[i] == nil {
+				roots[i], errs[i] = emitters[i].Finish()
+			}
+		})
 	}
 	wait.Wait()
-	root = block.NewEncoder(p)
+	root = block.NewEncoder(b.Params)
 	for i := range parts {
 		if errs[i] != nil {
-			return nil, errs[i]
+			return nil, 0, errs[i]
 		}
 		root.Join(roots[i])
+		count += emitters[i].Entries()
 	}
-	return root, nil
+	return root, count, nil
 }
 
-func (b *Batch) emit(records []record, e *Emitter) (*block.Encoder, error) {
-	for _, r := range records {
-		if item := b.item(r); len(item.Value) > 0 {
-			if err := e.Add(item); err != nil {
-				return nil, err
-			}
-		}
+// Runs makes the tree of sorted runs and of a pile that came after them.
+func (b Builder) Runs(runs []*Run, last *Pile, bufferBytes int) (root *block.Encoder, count int64, err error) {
+	emitter := NewEmitter(b.Params, b.Hasher, b.Put)
+	s := Sorter{order: order{b.Hasher, b.Params.BitWidth}, Repeated: b.Repeated, BufferBytes: bufferBytes}
+	if err := s.each(runs, last, emitter.Add); err != nil {
+		return nil, 0, err
 	}
-	return e.Finish()
-}
-
-// parts cuts sorted records into about equal parts, between indexes of the
-// root: an element of the root is never cut.
-func (b *Batch) parts(records []record, n, bitWidth int) [][]record {
-	var parts [][]record
-	for ; n > 1 && len(records) > 0; n-- {
-		cut := len(records) / n
-		for cut > 0 && cut < len(records) &&
-			records[cut].head>>(64-bitWidth) == records[cut-1].head>>(64-bitWidth) {
-			cut++
-		}
-		parts = append(parts, records[:cut])
-		records = records[cut:]
-	}
-	return append(parts, records)
+	root, err = emitter.Finish()
+	return root, emitter.Entries(), err
 }

@@ -25,10 +25,10 @@ type Merged struct {
 // links to the subtrees that they do not touch, and the entries of all nodes
 // that they do. Empty buckets of those nodes get lost on the way.
 func (t *Tree) Merge(ctx context.Context, changes *Batch, e *Emitter) (Merged, error) {
-	records := changes.sorted()
-	items := make([]Item, len(records))
-	for i, r := range records {
-		items[i] = changes.item(r)
+	entries := changes.unsorted().sort()
+	items := make([]Item, 0, changes.Len())
+	if err := entries.each(entries.all(), nil, func(item Item) error { items = append(items, item); return nil }); err != nil {
+		return Merged{}, err
 	}
 	m := merger{ctx: ctx, tree: t, emitter: e, order: e.order, out: Merged{Opened: map[string]struct{}{}}}
 	err := m.node(t.root, nil, items)
@@ -59,7 +59,7 @@ func (m *merger) node(node *block.Node, path []int, changes []Item) (err error) 
 		case node.IsLink(position) && len(here) == 0:
 			err = m.emitter.AddLink(at, node.Link(position))
 		case node.IsLink(position):
-			err = m.child(node.Link(position), at, here)
+			err = m.child(node, position, at, here)
 		case len(here) == 0:
 			err = m.untouched(node, position, at)
 		default:
@@ -98,8 +98,9 @@ func (m *merger) fresh(changes []Item) error {
 	return nil
 }
 
-func (m *merger) child(binaryCID []byte, path []int, changes []Item) error {
-	child, err := m.tree.load(m.ctx, binaryCID, len(path), true)
+func (m *merger) child(parent *block.Node, position int, path []int, changes []Item) error {
+	binaryCID := parent.Link(position)
+	child, err := m.tree.child(m.ctx, parent, position, len(path), true)
 	if err != nil {
 		return locatedCID(err, binaryCID, slices.Clone(path))
 	}

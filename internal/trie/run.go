@@ -2,6 +2,7 @@ package trie
 
 import (
 	"bufio"
+	"bytes"
 	"container/heap"
 	"encoding/binary"
 	"errors"
@@ -9,9 +10,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// Run is a batch that was sorted and spilled to a file: each entry is its
+// Run is a pile that was sorted and spilled to a file: each entry is its
 // head, the length of the key, the key, the length of the value, the value.
 type Run struct {
 	path    string
@@ -50,35 +54,35 @@ func (w *runWriter) close() error {
 	return errors.Join(w.buffer.Flush(), w.file.Close())
 }
 
-// Spill writes the batch as a sorted run into a directory.
-func (b *Batch) Spill(dir string, number int) (run *Run, err error) {
-	run = &Run{path: filepath.Join(dir, fmt.Sprintf("run-%06d", number))}
-	w, err := createRun(run.path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
-	for _, r := range b.sorted() {
-		if err := w.add(b.item(r)); err != nil {
-			return nil, err
-		}
-	}
-	run.Entries = w.entries
-	return run, nil
+// Sorter sorts entries that are more than memory holds.
+type Sorter struct {
+	order order
+	// Repeated, if not nil, is asked about keys that come more than once;
+	// where it gives no error, the last one counts.
+	Repeated func(key []byte) error
+	// BufferBytes is the size of the read buffer of each run.
+	BufferBytes int
+}
+
+// NewSorter makes a sorter for a map with the given parameters.
+func NewSorter(p params.Params, hasher *keyhash.Hasher) Sorter {
+	return Sorter{order: order{hasher, p.BitWidth}}
+}
+
+// Spill writes a pile as a sorted run into a directory.
+func (s Sorter) Spill(pile *Pile, dir string, number int) (*Run, error) {
+	entries := pile.unsorted().sort()
+	return writeRun(dir, number, func(add func(Item) error) error {
+		return entries.each(entries.all(), s.Repeated, add)
+	})
 }
 
 // MergeRuns merges runs into one and removes them.
-func (o Sorter) MergeRuns(dir string, number int, runs []*Run) (merged *Run, err error) {
-	merged = &Run{path: filepath.Join(dir, fmt.Sprintf("run-%06d", number))}
-	w, err := createRun(merged.path)
+func (s Sorter) MergeRuns(runs []*Run, dir string, number int) (*Run, error) {
+	merged, err := writeRun(dir, number, func(add func(Item) error) error { return s.each(runs, nil, add) })
 	if err != nil {
 		return nil, err
 	}
-	err = o.Each(runs, nil, w.add)
-	if err = errors.Join(err, w.close()); err != nil {
-		return nil, err
-	}
-	merged.Entries = w.entries
 	for _, run := range runs {
 		if err := os.Remove(run.path); err != nil {
 			return nil, err
@@ -87,43 +91,46 @@ func (o Sorter) MergeRuns(dir string, number int, runs []*Run) (merged *Run, err
 	return merged, nil
 }
 
-// Sorter merges sorted entries.
-type Sorter struct {
-	order order
-	// Repeated is called for a key that comes more than once; where it gives
-	// no error, the last one counts.
-	Repeated func(key []byte) error
-	// BufferBytes is the size of the read buffer of each run.
-	BufferBytes int
+// writeRun writes what fill adds.
+func writeRun(dir string, number int, fill func(add func(Item) error) error) (*Run, error) {
+	run := &Run{path: filepath.Join(dir, fmt.Sprintf("run-%06d", number))}
+	w, err := createRun(run.path)
+	if err != nil {
+		return nil, err
+	}
+	err = fill(w.add)
+	if err = errors.Join(err, w.close()); err != nil {
+		return nil, err
+	}
+	run.Entries = w.entries
+	return run, nil
 }
 
-// Sorter gives a sorter for entries as this batch has them.
-func (b *Batch) Sorter() Sorter { return Sorter{order: b.order} }
-
-// Each calls use for every entry of the runs and of a batch that came after
+// each calls use for every entry of the runs and of a pile that came after
 // them (nil for none), in hash order, and once for each key. Items stay valid.
-func (o Sorter) Each(runs []*Run, last *Batch, use func(Item) error) (err error) {
-	m := merge{order: o.order}
+func (s Sorter) each(runs []*Run, last *Pile, use func(Item) error) (err error) {
+	m := merge{order: s.order}
 	defer func() {
-		for _, s := range m.streams {
-			err = errors.Join(err, s.close())
+		for _, stream := range m.streams {
+			err = errors.Join(err, stream.close())
 		}
 	}()
 	for age, run := range runs {
-		s, err := openRun(run, age, max(4096, o.BufferBytes))
+		stream, err := openRun(run, age, max(4096, s.BufferBytes))
 		if err != nil {
 			return err
 		}
-		m.streams = append(m.streams, s)
+		m.streams = append(m.streams, stream)
 	}
 	if last != nil {
-		m.streams = append(m.streams, &stream{age: len(runs), batch: last, records: last.sorted()})
+		entries := last.unsorted().sort()
+		m.streams = append(m.streams, &stream{age: len(runs), arena: entries.arena, records: entries.records})
 	}
 	if err := m.begin(); err != nil {
 		return err
 	}
 	for {
-		item, ok, err := m.next(o.Repeated)
+		item, ok, err := m.next(s.Repeated)
 		if err != nil || !ok {
 			return err
 		}
@@ -133,7 +140,7 @@ func (o Sorter) Each(runs []*Run, last *Batch, use func(Item) error) (err error)
 	}
 }
 
-// stream is one sorted source of entries: a run, or a batch.
+// stream is one sorted source of entries: a run, or what is still in memory.
 type stream struct {
 	age     int // higher is later
 	current Item
@@ -143,7 +150,7 @@ type stream struct {
 	left   int64
 	room   []byte // where items are cut from
 
-	batch   *Batch
+	arena   *arena
 	records []record
 }
 
@@ -164,11 +171,12 @@ func (s *stream) close() error {
 
 // advance goes to the next entry; false at the end.
 func (s *stream) advance() (bool, error) {
-	if s.batch != nil {
+	if s.arena != nil {
 		if len(s.records) == 0 {
 			return false, nil
 		}
-		s.current = s.batch.item(s.records[0])
+		key, value := s.arena.read(s.records[0].at)
+		s.current = Item{Head: s.records[0].head, Key: key, Value: value}
 		s.records = s.records[1:]
 		return true, nil
 	}
@@ -196,17 +204,17 @@ func (s *stream) read() error {
 	if len(s.room) < n {
 		s.room = make([]byte, max(n, 1<<14))
 	}
-	bytes := s.room[:n:n]
+	entry := s.room[:n:n]
 	s.room = s.room[n:]
-	if _, err := io.ReadFull(s.reader, bytes); err != nil {
+	if _, err := io.ReadFull(s.reader, entry); err != nil {
 		return fmt.Errorf("spilled run: %w", err)
 	}
-	s.current = Item{Head: binary.BigEndian.Uint64(head[:]), Key: bytes[:keyLen:keyLen], Value: bytes[keyLen:]}
+	s.current = Item{Head: binary.BigEndian.Uint64(head[:]), Key: entry[:keyLen:keyLen], Value: entry[keyLen:]}
 	return nil
 }
 
-// merge is a heap of streams by their current entry; of equal keys the latest
-// comes first.
+// merge is a heap of streams by their current entry. Of equal keys that of the
+// latest stream comes last, as within a stream the one that came last does.
 type merge struct {
 	order   order
 	streams []*stream
@@ -219,7 +227,7 @@ func (m *merge) Less(i, j int) bool {
 	if c := m.order.compare(a.current.Head, a.current.Key, b.current.Head, b.current.Key); c != 0 {
 		return c < 0
 	}
-	return a.age > b.age
+	return a.age < b.age
 }
 func (m *merge) Swap(i, j int) { m.heap[i], m.heap[j] = m.heap[j], m.heap[i] }
 func (m *merge) Push(x any)    { m.heap = append(m.heap, x.(*stream)) }
@@ -243,18 +251,10 @@ func (m *merge) begin() error {
 	return nil
 }
 
-// next gives the latest entry of the next key, and passes over the others.
+// next gives the last entry of the next key, and passes over those before it.
 func (m *merge) next(repeated func(key []byte) error) (item Item, ok bool, err error) {
-	if len(m.heap) == 0 {
-		return Item{}, false, nil
-	}
-	item = m.heap[0].current
-	for first := true; ; first = false {
-		if !first && repeated != nil {
-			if err := repeated(item.Key); err != nil {
-				return Item{}, false, err
-			}
-		}
+	for len(m.heap) > 0 {
+		item = m.heap[0].current
 		more, err := m.heap[0].advance()
 		if err != nil {
 			return Item{}, false, err
@@ -264,8 +264,14 @@ func (m *merge) next(repeated func(key []byte) error) (item Item, ok bool, err e
 		} else {
 			heap.Pop(m)
 		}
-		if len(m.heap) == 0 || m.heap[0].current.Head != item.Head || string(m.heap[0].current.Key) != string(item.Key) {
+		if len(m.heap) == 0 || m.heap[0].current.Head != item.Head || !bytes.Equal(m.heap[0].current.Key, item.Key) {
 			return item, true, nil
 		}
+		if repeated != nil {
+			if err := repeated(item.Key); err != nil {
+				return Item{}, false, err
+			}
+		}
 	}
+	return Item{}, false, nil
 }

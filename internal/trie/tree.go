@@ -80,11 +80,11 @@ func (t *Tree) Lookup(ctx context.Context, key []byte) (value []byte, ok bool, e
 		if !ok {
 			return nil, false, nil
 		}
-		if !node.IsLink(position) {
+		if !node.Leads(position) {
 			value, ok = node.Value(position, key)
 			return value, ok, nil
 		}
-		child, err := t.load(ctx, node.Link(position), depth+1, true)
+		child, err := t.child(ctx, node, position, depth+1, true)
 		if err != nil {
 			return nil, false, locatedCID(err, node.Link(position), t.pathOf(digest, depth+1))
 		}
@@ -105,9 +105,10 @@ func (t *Tree) pathOf(digest []byte, depth int) fault.Path {
 	return path
 }
 
-// load gives the node with a binary CID that stands at depth.
-func (t *Tree) load(ctx context.Context, binaryCID []byte, depth int, evict bool) (*block.Node, error) {
-	node, err := t.source.Node(ctx, binaryCID, t.params, evict)
+// child gives the child node, at depth, that the link at position of its
+// parent leads to.
+func (t *Tree) child(ctx context.Context, parent *block.Node, position, depth int, keep bool) (*block.Node, error) {
+	node, err := t.source.Child(ctx, parent, position, t.params, keep)
 	if err != nil {
 		return nil, err
 	}

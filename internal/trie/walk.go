@@ -51,9 +51,10 @@ type Walker struct {
 // Place is where a node stands, on the walk.
 type Place struct {
 	parent   *Place
-	index    int    // in the parent
-	depth    int    // 0 for the root
-	cid      []byte // binary; nil for the root
+	above    *block.Node // the parent's node
+	position int         // of the link to here, in the parent
+	index    int         // of the same
+	depth    int         // 0 for the root
 	node     *block.Node
 	err      error
 	children []Place       // one for each link, in order; nil until they are asked for
@@ -184,9 +185,9 @@ func (w *Walker) wait(p *Place) error {
 }
 
 func (w *Walker) load(p *Place) (*block.Node, error) {
-	node, err := w.tree.load(w.ctx, p.cid, p.depth, false)
+	node, err := w.tree.child(w.ctx, p.above, p.position, p.depth, false)
 	if err != nil {
-		return nil, locatedCID(err, p.cid, p.Path())
+		return nil, locatedCID(err, p.CID(), p.Path())
 	}
 	return node, nil
 }
@@ -271,7 +272,7 @@ func (p *Place) expand() []Place {
 		p.children = make([]Place, 0, p.node.Links())
 		p.node.Indexes(func(position, index int) bool {
 			if p.node.IsLink(position) {
-				p.children = append(p.children, Place{parent: p, index: index, depth: p.depth + 1, cid: p.node.Link(position)})
+				p.children = append(p.children, Place{parent: p, above: p.node, position: position, index: index, depth: p.depth + 1})
 			}
 			return true
 		})
@@ -286,7 +287,12 @@ func (p *Place) Node() *block.Node { return p.node }
 func (p *Place) Depth() int { return p.depth }
 
 // CID is the node's binary CID; nil for the root.
-func (p *Place) CID() []byte { return p.cid }
+func (p *Place) CID() []byte {
+	if p.above == nil {
+		return nil
+	}
+	return p.above.Link(p.position)
+}
 
 // Path is the node's path.
 func (p *Place) Path() fault.Path {

@@ -1,0 +1,75 @@
+package trie
+
+import "encoding/binary"
+
+// arena holds entries in large chunks without pointers, so that a million of
+// them cost the garbage collector nothing: the length of the key, the key, the
+// length of the value, the value. No DAG-CBOR is empty, so an empty value can
+// stand for a deletion.
+type arena struct {
+	chunks  [][]byte
+	written int64 // bytes in use
+}
+
+// firstChunkSize is the size of the first chunk, since most batches are small;
+// chunkSize that of the others, unless one entry needs more.
+const (
+	firstChunkSize = 4 << 10
+	chunkSize      = 1 << 20
+)
+
+// write keeps an entry and says where: the chunk in the high 32 bits, the
+// offset in the low ones. Later entries have higher places.
+func (a *arena) write(key, value []byte) (at uint64) {
+	need := len(key) + len(value) + 2*binary.MaxVarintLen32
+	last := len(a.chunks) - 1
+	if last < 0 || cap(a.chunks[last])-len(a.chunks[last]) < need {
+		size := chunkSize
+		if last < 0 {
+			size = firstChunkSize
+		}
+		a.chunks = append(a.chunks, make([]byte, 0, max(size, need)))
+		last++
+	}
+	chunk := a.chunks[last]
+	at = uint64(last)<<32 | uint64(len(chunk))
+	chunk = append(appendLength(chunk, len(key)), key...)
+	a.chunks[last] = append(appendLength(chunk, len(value)), value...)
+	a.written += int64(len(a.chunks[last])) - int64(uint32(at))
+	return at
+}
+
+// read gives views of the key and the value at a place.
+func (a *arena) read(at uint64) (key, value []byte) {
+	key, value, _ = cut(a.chunks[at>>32][uint32(at):])
+	return key, value
+}
+
+func (a *arena) key(at uint64) []byte {
+	chunk := a.chunks[at>>32][uint32(at):]
+	n, width := length(chunk)
+	return chunk[width : width+n]
+}
+
+// cut gives views of the entry that a chunk begins with, and what follows it.
+func cut(chunk []byte) (key, value, rest []byte) {
+	n, width := length(chunk)
+	key, chunk = chunk[width:width+n:width+n], chunk[width+n:]
+	n, width = length(chunk)
+	return key, chunk[width : width+n : width+n], chunk[width+n:]
+}
+
+func appendLength(dst []byte, n int) []byte {
+	if n < 0x80 {
+		return append(dst, byte(n))
+	}
+	return binary.AppendUvarint(dst, uint64(n))
+}
+
+func length(b []byte) (n, width int) {
+	if b[0] < 0x80 { // nearly always
+		return int(b[0]), 1
+	}
+	long, width := binary.Uvarint(b)
+	return int(long), width
+}

@@ -1,0 +1,140 @@
+package trie
+
+import (
+	"bytes"
+	"math/bits"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// record is one entry of an arena: the head of its key's hash, and its place.
+type record struct {
+	head uint64
+	at   uint64
+}
+
+const recordBytes = 16
+
+// unsorted is entries that wait to be sorted by hash.
+type unsorted struct {
+	order   order
+	arena   *arena
+	records []record
+}
+
+// sorted is entries in groups by the first bits of their hash. The groups are
+// in order; within a group entries are once sort has been there.
+type sorted struct {
+	order   order
+	arena   *arena
+	records []record
+	bits    int   // of the hash that make a group
+	starts  []int // of each group in records, and the end
+}
+
+// scatter makes the groups, in one pass over the records. They are small: what
+// is left to sort fits into the nearest cache, and is independent.
+func (u unsorted) scatter() sorted {
+	const perGroup, mostBits = 8, 16
+	s := sorted{order: u.order, arena: u.arena, bits: min(mostBits, max(1, bits.Len(uint(len(u.records)/perGroup))))}
+	shift := 64 - s.bits
+	s.starts = make([]int, 1<<s.bits+1)
+	for _, r := range u.records {
+		s.starts[r.head>>shift+1]++
+	}
+	for i := 1; i < len(s.starts); i++ {
+		s.starts[i] += s.starts[i-1]
+	}
+	s.records = make([]record, len(u.records))
+	next := slices.Clone(s.starts)
+	for _, r := range u.records {
+		group := r.head >> shift
+		s.records[next[group]] = r
+		next[group]++
+	}
+	return s
+}
+
+// sort scatters and sorts everything, with all cores.
+func (u unsorted) sort() sorted {
+	s := u.scatter()
+	var wait sync.WaitGroup
+	for _, p := range s.parts(runtime.GOMAXPROCS(0), 1) {
+		wait.Go(func() { s.sort(p) })
+	}
+	wait.Wait()
+	return s
+}
+
+// part is some of the groups: those from first up to but not including end.
+type part struct{ first, end int }
+
+// parts cuts the groups into n parts of about as many entries each. Entries
+// that share their first bitWidth bits stay together.
+func (s *sorted) parts(n, bitWidth int) []part {
+	step := 1 << max(0, s.bits-bitWidth)
+	groups := len(s.starts) - 1
+	var parts []part
+	for first := 0; first < groups; {
+		end := groups
+		if left := n - len(parts); left > 1 {
+			want := s.starts[first] + (len(s.records)-s.starts[first])/left
+			end = min(groups, max(first+step, roundUp(slices.IndexFunc(s.starts[first:], func(at int) bool { return at >= want })+first, step)))
+		}
+		parts = append(parts, part{first, end})
+		first = end
+	}
+	return parts
+}
+
+func roundUp(n, step int) int { return (n + step - 1) / step * step }
+
+// sort sorts the groups of a part.
+func (s *sorted) sort(p part) {
+	for group := p.first; group < p.end; group++ {
+		slices.SortFunc(s.records[s.starts[group]:s.starts[group+1]], s.compare)
+	}
+}
+
+// compare orders entries by hash, then key, then by which came first.
+func (s *sorted) compare(x, y record) int {
+	if x.head != y.head {
+		if x.head < y.head {
+			return -1
+		}
+		return 1
+	}
+	if c := s.order.compare(x.head, s.arena.key(x.at), y.head, s.arena.key(y.at)); c != 0 {
+		return c
+	}
+	if x.at < y.at {
+		return -1
+	}
+	return 1
+}
+
+// all is the part that is everything.
+func (s *sorted) all() part { return part{0, len(s.starts) - 1} }
+
+// each calls use for every key of a part that was sorted, with the entry that
+// came last; repeated, if not nil, is asked about keys that came more than
+// once.
+func (s *sorted) each(p part, repeated func(key []byte) error, use func(Item) error) error {
+	records := s.records[s.starts[p.first]:s.starts[p.end]]
+	for i, r := range records {
+		key, value := s.arena.read(r.at)
+		if i+1 < len(records) && records[i+1].head == r.head && bytes.Equal(s.arena.key(records[i+1].at), key) {
+			if repeated != nil {
+				if err := repeated(key); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if err := use(Item{Head: r.head, Key: key, Value: value}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
