@@ -76,11 +76,11 @@ func (n *Node) Stats(ctx context.Context) (Stats, error) {
 			if node.IsLink(position) {
 				continue
 			}
-			bucket := node.Bucket(position)
-			for bucket.Len() >= len(s.BucketFill) {
+			fill := node.BucketLen(position)
+			for fill >= len(s.BucketFill) {
 				s.BucketFill = append(s.BucketFill, 0)
 			}
-			s.BucketFill[bucket.Len()]++
+			s.BucketFill[fill]++
 		}
 	}
 	for _, level := range s.Levels {

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 
@@ -181,17 +182,12 @@ func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
 		return t.base, old, nil
 	}
 	d := draft{shop: t.shop}
-	tree := t.base.Tree()
-	emitter := trie.NewEmitter(t.shop.Params, t.shop.hasher, d.put)
-	merged, err := tree.Merge(ctx, t.batch, emitter)
+	workers := min(runtime.GOMAXPROCS(0), t.base.ReadAhead())
+	merged, err := t.base.Tree().Merge(ctx, t.batch, d.put, workers)
 	if err != nil {
 		return nil, nil, err
 	}
-	root, err := emitter.Finish()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := d.finish(root); err != nil {
+	if err := d.finish(merged.Root); err != nil {
 		return nil, nil, err
 	}
 	next, err := t.write(ctx, &d, merged, old)

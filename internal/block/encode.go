@@ -52,6 +52,15 @@ func (e *Encoder) AddEntry(key, value []byte) {
 	e.data = append(e.data, value...)
 }
 
+// AddElements adds elements as they are encoded in another node, at ascending
+// indexes.
+func (e *Encoder) AddElements(indexes []int, encoded []byte) {
+	for _, index := range indexes {
+		e.begin(index)
+	}
+	e.data = append(e.data, encoded...)
+}
+
 // Join appends the elements of another encoder, all at higher indexes.
 func (e *Encoder) Join(other *Encoder) {
 	for i, b := range other.bitmap {
@@ -108,7 +117,7 @@ func Canonical(n *Node, p params.Params, isRoot bool) bool {
 		return true
 	})
 	if isRoot {
-		return bytes.Equal(e.AppendRoot(nil), n.raw)
+		return bytes.Equal(e.AppendRoot(nil), n.Raw())
 	}
-	return bytes.Equal(e.Append(nil), n.raw)
+	return bytes.Equal(e.Append(nil), n.Raw())
 }

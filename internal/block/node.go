@@ -1,20 +1,21 @@
 // Package block is one node of a HAMT as one block.
 //
 // A node stays in its encoded form. Parse makes one validating pass over the
-// DAG-CBOR bytes and keeps an index: where the bitmap is, and where each
-// element begins.
+// DAG-CBOR bytes and keeps them behind an index of where each element begins,
+// in one piece of memory, so that a lookup touches little of it:
 //
-//	raw      82 58 20 |bitmap…| 82 | 81 82 47 key… 01 | d8 2a 58 25 00 CID… |
-//	                   └ bitmap      └ offsets[0]        └ offsets[1]        └ offsets[2]
+//	[offset 0, offset 1, …, end] 82 58 20 |bitmap…| 82 81 82 47 key… 01  d8 2a 58 25 00 CID…
+//	└ index, four bytes each     └ raw                └ offset 0          └ offset 1
 //
-// A lookup reads one element in place; a value is decoded only when somebody
-// asks for it. [Encoder] is the other direction. The three layouts differ in
-// little (is there a root block, how is the bitmap written, is an element a
-// keyed union) and only this package knows about it.
+// A value is decoded only when somebody asks for it. [Encoder] is the other
+// direction. The three layouts differ in little (is there a root block, how is
+// the bitmap written, is an element a keyed union) and only this package knows
+// about it.
 package block
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
 
@@ -26,20 +27,37 @@ import (
 // cache keeps in it changes: which child nodes are in memory, and whether the
 // node was used lately.
 type Node struct {
-	raw     []byte
-	bitmap  []byte   // 2^bitWidth bits, least significant bit first in each byte
-	offsets []uint32 // where each element's bucket or link begins; the last: where the data ends
-	entries int      // in buckets
-	links   int      // to child nodes
-	stored  int      // bytes of the block as it is stored, in its own codec
-	loose   bool     // readable, but not in canonical DAG-CBOR
+	// What a lookup reads comes first: together it is one cache line.
+	memory []byte // the index, then raw
+	bitmap []byte // 2^bitWidth bits, least significant bit first in each byte
+	links  uint32 // elements that are links to child nodes
+	count  uint32 // elements
+	used   atomic.Bool
 
-	used     atomic.Bool
+	loose    bool                   // readable, but not in canonical DAG-CBOR
+	empty    bool                   // there is a bucket without entries
+	entries  int                    // in buckets
+	stored   int                    // bytes of the block as it is stored, in its own codec
 	children []atomic.Pointer[Node] // by position; nil where there are no links
+	name     []byte                 // binary CID, for the cache
+	holders  [maxHolders]*atomic.Pointer[Node]
+}
+
+// maxHolders is how many places point to a node at the same time: every
+// version of a map has its own root, and few of them are read at once.
+const maxHolders = 4
+
+// indexBytes is the size of an index for n elements.
+func indexBytes(n int) int { return 4 * (n + 1) }
+
+// offset is where the element at position begins, in memory; that of the last
+// element plus one is where the data end.
+func (n *Node) offset(position int) int {
+	return int(binary.LittleEndian.Uint32(n.memory[4*position:]))
 }
 
 // Raw is the block's DAG-CBOR.
-func (n *Node) Raw() []byte { return n.raw }
+func (n *Node) Raw() []byte { return n.memory[indexBytes(n.Len()):] }
 
 // Stored is the length of the block as it is stored, in its own codec.
 func (n *Node) Stored() int { return n.stored }
@@ -48,29 +66,62 @@ func (n *Node) Stored() int { return n.stored }
 // loads the node, before anybody else sees it.
 func (n *Node) SetStored(length int) { n.stored = length }
 
+// Name is the binary CID that SetName noted.
+func (n *Node) Name() []byte { return n.name }
+
+// SetName notes the binary CID that the node was loaded by, before anybody
+// else sees it.
+func (n *Node) SetName(binaryCID []byte) { n.name = binaryCID }
+
 // Len is the number of elements.
-func (n *Node) Len() int { return len(n.offsets) - 1 }
+func (n *Node) Len() int { return int(n.count) }
 
 // Entries is the number of entries in the node's own buckets.
 func (n *Node) Entries() int { return n.entries }
 
 // Links is the number of links to child nodes.
-func (n *Node) Links() int { return n.links }
+func (n *Node) Links() int { return int(n.links) }
 
 // Loose says that the block holds values that are readable but not in
 // canonical DAG-CBOR.
 func (n *Node) Loose() bool { return n.loose }
 
+// HasEmptyBucket says that at least one bucket has no entry.
+func (n *Node) HasEmptyBucket() bool { return n.empty }
+
 // Memory is about how many bytes the node holds, for bounding a cache.
 func (n *Node) Memory() int {
-	const overhead = 128 // the struct, and what the allocator rounds up
-	return cap(n.raw) + 4*cap(n.offsets) + 8*cap(n.children) + overhead
+	const overhead = 208 // the struct, and what the allocator rounds up
+	return cap(n.memory) + 8*cap(n.children) + len(n.name) + overhead
 }
 
 // Child is the place for the child node that the link at position leads to,
 // while a cache holds it: a lookup that finds it there needs neither link nor
 // cache.
 func (n *Node) Child(position int) *atomic.Pointer[Node] { return &n.children[position] }
+
+// Hold makes a place in a parent point to the node, until Release; where there
+// are too many, the oldest lets go. Hold and Release are for the cache, which
+// sees to it that there is one of them at a time.
+func (n *Node) Hold(place *atomic.Pointer[Node]) {
+	last := maxHolders - 1
+	if oldest := n.holders[last]; oldest != nil {
+		oldest.CompareAndSwap(n, nil)
+	}
+	copy(n.holders[1:], n.holders[:last])
+	n.holders[0] = place
+	place.Store(n)
+}
+
+// Release makes all places that point to the node let go of it.
+func (n *Node) Release() {
+	for i, place := range n.holders {
+		if place != nil {
+			place.CompareAndSwap(n, nil)
+			n.holders[i] = nil
+		}
+	}
+}
 
 // Touch notes that the node was used.
 func (n *Node) Touch() {
@@ -107,7 +158,9 @@ func (n *Node) Indexes(yield func(position, index int) bool) {
 
 // IsLink says whether the element at position is a link to a child node; else
 // it is a bucket.
-func (n *Node) IsLink(position int) bool { return n.raw[n.offsets[position]] == cbor.Tag|24 }
+func (n *Node) IsLink(position int) bool {
+	return n.links > 0 && n.memory[n.offset(position)] == cbor.Tag|24
+}
 
 // Leads is IsLink for lookups: it knows by the child in memory, if there is
 // one, and spares a look into the bytes.
@@ -118,14 +171,26 @@ func (n *Node) Leads(position int) bool {
 // Link gives the binary CID of the link at position.
 func (n *Node) Link(position int) []byte {
 	// Validated by Parse: tag, bytes head, multibase prefix, CID.
-	from, to, _ := cbor.Span(n.raw, int(n.offsets[position])+2, cbor.Bytes)
-	return n.raw[from+1 : to : to]
+	from, to, _ := cbor.Span(n.memory, n.offset(position)+2, cbor.Bytes)
+	return n.memory[from+1 : to : to]
+}
+
+// Elements gives the elements from position up to but not including end, as
+// they are encoded.
+func (n *Node) Elements(position, end int) []byte {
+	return n.memory[n.offset(position):n.offset(end)]
+}
+
+// BucketLen is the number of entries in the bucket at position.
+func (n *Node) BucketLen(position int) int {
+	_, count, _, _ := cbor.Head(n.memory, n.offset(position))
+	return int(count)
 }
 
 // Bucket gives the entries of the bucket at position, to be walked.
 func (n *Node) Bucket(position int) Bucket {
-	_, count, next, _ := cbor.Head(n.raw, int(n.offsets[position]))
-	return Bucket{raw: n.raw, off: next, left: int(count)}
+	_, count, next, _ := cbor.Head(n.memory, n.offset(position))
+	return Bucket{raw: n.memory, off: next, left: int(count)}
 }
 
 // Bucket walks the entries of one bucket, in the order they stand in: Next

@@ -2,6 +2,7 @@ package block
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -23,7 +24,7 @@ const (
 
 // ParseRoot parses a root block. In the specification's layout the parameters
 // come from the block and given's are not looked at; in Filecoin's they are
-// the given ones. The node keeps raw, which must not change afterwards.
+// the given ones. The node keeps a copy of raw.
 //
 // Data that is not of a root's kind at all is fault.ErrNotHAMT; a root with
 // something wrong in it is the fault that it has.
@@ -38,7 +39,8 @@ func ParseRoot(raw []byte, given params.Params) (*Node, params.Params, error) {
 	return node, p.params, err
 }
 
-// Parse parses a block below the root of a map with the given parameters.
+// Parse parses a block below the root of a map with the given parameters. The
+// node keeps a copy of raw.
 func Parse(raw []byte, given params.Params) (*Node, error) {
 	p := parser{raw: raw, params: given, out: &Node{}}
 	node, err := p.whole(p.node)
@@ -49,30 +51,42 @@ func Parse(raw []byte, given params.Params) (*Node, error) {
 }
 
 // parser makes the one pass over a block. Its methods read at off and move it.
+// The parser reads the bytes in the memory of the node to be, which is made
+// when the bitmap has said how large the index is.
 type parser struct {
-	raw    []byte
+	raw    []byte // what was given; from bitmap on the same bytes in memory
 	off    int
 	params params.Params
 	isRoot bool
+	next   int // element
 	out    *Node
 }
 
 // whole runs the parse of a block and sees to it that nothing follows.
 func (p *parser) whole(parse func() error) (*Node, error) {
-	if uint64(len(p.raw)) > math.MaxUint32 {
+	if uint64(len(p.raw)) > math.MaxInt32 {
 		return nil, fault.New(fault.ErrTooLarge, "%d bytes", len(p.raw))
 	}
+	stored := len(p.raw)
 	if err := parse(); err != nil {
 		return nil, err
 	}
 	if p.off != len(p.raw) {
 		return nil, fault.New(fault.ErrMalformed, "%d bytes follow the block's end", len(p.raw)-p.off)
 	}
-	p.out.raw, p.out.stored = p.raw, len(p.raw)
+	p.out.stored = stored
 	if p.out.links > 0 {
 		p.out.children = make([]atomic.Pointer[Node], p.out.Len())
 	}
 	return p.out, nil
+}
+
+// settle moves the parse into the memory of a node with n elements.
+func (p *parser) settle(n int) {
+	index := indexBytes(n)
+	p.out.memory, p.out.count = make([]byte, index+len(p.raw)), uint32(n)
+	copy(p.out.memory[index:], p.raw)
+	p.raw, p.off = p.out.memory, p.off+index
 }
 
 // rootFields are the fields of a HashMapRoot, in DAG-CBOR's order.
@@ -119,7 +133,7 @@ func (p *parser) root() error {
 	if err := p.node(); err != nil {
 		return err
 	}
-	p.off = end
+	p.off = end + indexBytes(p.out.Len())
 	return nil
 }
 
@@ -143,7 +157,8 @@ func (p *parser) node() error {
 		return malformed(err)
 	}
 	p.off = to
-	if err := p.bitmap(p.raw[from:to:to]); err != nil {
+	bitmap, err := p.bitmap(p.raw[from:to])
+	if err != nil {
 		return err
 	}
 	count, next, err := cbor.Expect(p.raw, p.off, cbor.List)
@@ -151,42 +166,52 @@ func (p *parser) node() error {
 		return malformed(err)
 	}
 	p.off = next
-	if ones := onesBefore(p.out.bitmap, len(p.out.bitmap)); uint64(ones) != count {
+	if ones := onesBefore(bitmap, len(bitmap)); uint64(ones) != count {
 		return fault.New(fault.ErrPopcount, "%d bits, %d elements", ones, count)
 	}
 	if count > uint64(len(p.raw)-p.off) {
 		return malformed(cbor.ErrTruncated)
 	}
-	p.out.offsets = make([]uint32, 0, count+1)
+	p.settle(int(count))
+	if p.out.bitmap = bitmap; p.params.Layout == params.Spec {
+		index := indexBytes(int(count))
+		p.out.bitmap = p.raw[index+from : index+to : index+to]
+	}
 	for range count {
 		if err := p.element(); err != nil {
 			return err
 		}
 	}
-	p.out.offsets = append(p.out.offsets, uint32(p.off))
+	p.begin()
 	return nil
 }
 
-func (p *parser) bitmap(written []byte) error {
+// begin notes where an element begins, or behind the last one where it ends.
+func (p *parser) begin() {
+	binary.LittleEndian.PutUint32(p.out.memory[4*p.next:], uint32(p.off))
+	p.next++
+}
+
+// bitmap gives the bitmap, least significant bit first, and for the root what
+// its length says of the bit width.
+func (p *parser) bitmap(written []byte) ([]byte, error) {
 	if p.params.Layout != params.Spec {
 		bitmap, ok := fromBigEndian(written, p.params.BitmapBytes())
 		if !ok {
-			return fault.New(fault.ErrBitmapLength, "%d bytes, or leading zeros, at bit width %d", len(written), p.params.BitWidth)
+			return nil, fault.New(fault.ErrBitmapLength, "%d bytes, or leading zeros, at bit width %d", len(written), p.params.BitWidth)
 		}
-		p.out.bitmap = bitmap
-		return nil
+		return bitmap, nil
 	}
 	if p.isRoot {
 		width, ok := params.BitWidthOf(len(written))
 		if !ok {
-			return fault.New(fault.ErrBitmapLength, "%d bytes belong to no bit width from %d to %d", len(written), params.MinBitWidth, params.MaxBitWidth)
+			return nil, fault.New(fault.ErrBitmapLength, "%d bytes belong to no bit width from %d to %d", len(written), params.MinBitWidth, params.MaxBitWidth)
 		}
 		p.params.BitWidth = width
 	} else if len(written) != p.params.BitmapBytes() {
-		return fault.New(fault.ErrBitmapLength, "%d bytes, and the root has %d", len(written), p.params.BitmapBytes())
+		return nil, fault.New(fault.ErrBitmapLength, "%d bytes, and the root has %d", len(written), p.params.BitmapBytes())
 	}
-	p.out.bitmap = written
-	return nil
+	return written, nil
 }
 
 // element parses a link or a bucket and notes where it begins.
@@ -194,7 +219,12 @@ func (p *parser) element() error {
 	if p.params.Layout == params.FilecoinV0 {
 		return p.pointer()
 	}
-	p.out.offsets = append(p.out.offsets, uint32(p.off))
+	p.begin()
+	if end, ok := cbor.PlainLink(p.raw, p.off); ok { // most elements of an inner node
+		p.off = end
+		p.out.links++
+		return nil
+	}
 	switch {
 	case cbor.IsLink(p.raw, p.off):
 		return p.link()
@@ -215,10 +245,10 @@ func (p *parser) pointer() error {
 	p.off += len(link)
 	switch {
 	case bytes.HasPrefix(rest, []byte(link)) && cbor.IsLink(p.raw, p.off):
-		p.out.offsets = append(p.out.offsets, uint32(p.off))
+		p.begin()
 		return p.link()
 	case bytes.HasPrefix(rest, []byte(bucket)):
-		p.out.offsets = append(p.out.offsets, uint32(p.off))
+		p.begin()
 		return p.bucket()
 	}
 	return fault.New(fault.ErrElement, `an element is neither {"0": link} nor {"1": list}`)
@@ -255,6 +285,7 @@ func (p *parser) bucket() error {
 		previous = key
 	}
 	p.out.entries += int(count)
+	p.out.empty = p.out.empty || count == 0
 	return nil
 }
 

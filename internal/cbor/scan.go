@@ -126,7 +126,7 @@ func Link(raw []byte, off int) (from, to int, err error) {
 		return 0, 0, errors.New("link without the binary multibase prefix")
 	}
 	from++
-	if isPlainCID(raw[from:to]) {
+	if IsPlainCID(raw[from:to]) {
 		return from, to, nil
 	}
 	if _, err := cid.Cast(raw[from:to]); err != nil {
@@ -135,10 +135,20 @@ func Link(raw []byte, off int) (from, to int, err error) {
 	return from, to, nil
 }
 
-// isPlainCID knows the form that nearly every CID has: version 1, a codec
+// IsPlainCID knows the form that nearly every CID has: version 1, a codec
 // below 0x80, sha2-256. It spares them cid.Cast and its allocation.
-func isPlainCID(b []byte) bool {
+func IsPlainCID[Binary ~string | ~[]byte](b Binary) bool {
 	return len(b) == 36 && b[0] == 1 && b[1] < 0x80 && b[2] == 0x12 && b[3] == 32
+}
+
+// PlainLink knows the link at off if it has the form that nearly every link
+// has: to a plain CID of a DAG-CBOR block. It gives the offset after it.
+func PlainLink(raw []byte, off int) (next int, ok bool) {
+	const head, length = "\xd8\x2a\x58\x25\x00\x01\x71\x12\x20", 9 + 32
+	if len(raw)-off < length || string(raw[off:off+len(head)]) != head {
+		return 0, false
+	}
+	return off + length, true
 }
 
 // Skip validates the value at off, whose lists and maps stand at the given

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 
@@ -15,6 +17,7 @@ import (
 // those of its children that are here (Attach), so most lookups come by
 // without asking the cache at all.
 type Cache struct {
+	seed   maphash.Seed // so that nobody can choose CIDs that collide
 	shards [cacheShards]cacheShard
 }
 
@@ -22,8 +25,8 @@ const cacheShards = 16 // a power of two
 
 type cacheShard struct {
 	mu    sync.RWMutex
-	slots map[string]*cacheSlot
-	ring  []*cacheSlot // every slot, in the order the hand passes them
+	table []cacheSlot   // open addressing, linear probing; at most half full
+	ring  []*block.Node // every node, in the order the hand passes them
 	hand  int
 	bytes int64
 	limit int64
@@ -34,16 +37,9 @@ type cacheShard struct {
 }
 
 type cacheSlot struct {
-	key     string
-	node    *block.Node
-	at      int                                     // in ring
-	parents [maxParents]*atomic.Pointer[block.Node] // that point to the node
-	newest  int                                     // in parents
+	hash uint64
+	node *block.Node // nil for a free slot
 }
-
-// maxParents is how many parents may point to a node: every version of a map
-// has its own root, and few of them are read at the same time.
-const maxParents = 4
 
 // CacheStats is what a cache has done and holds.
 type CacheStats struct {
@@ -54,119 +50,141 @@ type CacheStats struct {
 
 // NewCache makes a cache of at most limit bytes; 0 keeps nothing.
 func NewCache(limit int64) *Cache {
-	c := &Cache{}
+	c := &Cache{seed: maphash.MakeSeed()}
 	for i := range c.shards {
 		c.shards[i].limit = limit / cacheShards
-		c.shards[i].slots = map[string]*cacheSlot{}
 	}
 	return c
 }
 
-// shard picks by the last byte of the digest, which is as good as random.
-func (c *Cache) shard(key []byte) *cacheShard {
-	return &c.shards[key[len(key)-1]&(cacheShards-1)]
+// locate hashes a name, and says which shard it belongs to.
+func (c *Cache) locate(name []byte) (*cacheShard, uint64) {
+	hash := maphash.Bytes(c.seed, name)
+	return &c.shards[hash>>60], hash
+}
+
+// find gives the slot of a name, or the free one where it would go. The table
+// must not be empty.
+func (s *cacheShard) find(hash uint64, name []byte) int {
+	mask := len(s.table) - 1
+	for i := int(hash) & mask; ; i = (i + 1) & mask {
+		slot := &s.table[i]
+		if slot.node == nil || slot.hash == hash && bytes.Equal(slot.node.Name(), name) {
+			return i
+		}
+	}
+}
+
+// get is the node with a name, or nil.
+func (s *cacheShard) get(hash uint64, name []byte) *block.Node {
+	if len(s.table) == 0 {
+		return nil
+	}
+	return s.table[s.find(hash, name)].node
 }
 
 // Get finds a node.
-func (c *Cache) Get(key []byte) (*block.Node, bool) {
-	s := c.shard(key)
+func (c *Cache) Get(name []byte) (*block.Node, bool) {
+	s, hash := c.locate(name)
 	s.mu.RLock()
-	slot, ok := s.slots[string(key)]
+	node := s.get(hash, name)
 	s.mu.RUnlock()
-	if !ok {
+	if node == nil {
 		s.misses.Add(1)
 		return nil, false
 	}
-	slot.node.Touch()
+	node.Touch()
 	s.hits.Add(1)
-	return slot.node, true
+	return node, true
 }
 
-// Used notes that a node was found through its parent. The bits of the index
-// that led there pick where to count, so that many goroutines do not count in
-// one place.
+// Used notes that a node was found through its parent. The index that led
+// there picks where to count, so that many goroutines do not count in one
+// place.
 func (c *Cache) Used(node *block.Node, index int) {
 	node.Touch()
 	c.shards[index&(cacheShards-1)].hits.Add(1)
 }
 
 // Attach lets a parent point to a node, for as long as the cache holds it.
-func (c *Cache) Attach(key []byte, node *block.Node, parent *atomic.Pointer[block.Node]) {
-	s := c.shard(key)
+func (c *Cache) Attach(node *block.Node, parent *atomic.Pointer[block.Node]) {
+	s, hash := c.locate(node.Name())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slot, ok := s.slots[string(key)]
-	if !ok || slot.node != node {
-		return
-	}
-	slot.newest = (slot.newest + 1) % maxParents
-	slot.detach(slot.newest)
-	slot.parents[slot.newest] = parent
-	parent.Store(node)
-}
-
-func (s *cacheSlot) detach(i int) {
-	if s.parents[i] != nil {
-		s.parents[i].CompareAndSwap(s.node, nil)
-		s.parents[i] = nil
+	if s.get(hash, node.Name()) == node {
+		node.Hold(parent)
 	}
 }
 
-// Add keeps a node. Where that takes another's room, it does so only with
-// evict; walks over a whole map go without, so that they do not push out what
-// lookups use.
-func (c *Cache) Add(key []byte, node *block.Node, evict bool) {
-	s := c.shard(key)
-	size := slotSize(key, node)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// Add keeps a node under its name. Where that takes another's room, it does so
+// only with evict; walks over a whole map go without, so that they do not push
+// out what lookups use.
+func (c *Cache) Add(node *block.Node, evict bool) {
+	s, hash := c.locate(node.Name())
+	size := int64(node.Memory())
 	if size > s.limit {
 		return
 	}
-	if _, ok := s.slots[string(key)]; ok {
-		return
-	}
-	if s.bytes+size > s.limit && !evict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bytes+size > s.limit && !evict || s.get(hash, node.Name()) != nil {
 		return
 	}
 	for s.bytes+size > s.limit {
-		s.evictOne()
+		c.evictOne(s)
 	}
-	slot := &cacheSlot{key: string(key), node: node, at: len(s.ring)}
-	s.slots[slot.key] = slot
-	s.ring = append(s.ring, slot)
+	if 2*(len(s.ring)+1) > len(s.table) {
+		c.grow(s)
+	}
+	s.table[s.find(hash, node.Name())] = cacheSlot{hash, node}
+	s.ring = append(s.ring, node)
 	s.bytes += size
 }
 
-// evictOne drops the first slot under the hand that was not used since the
+func (c *Cache) grow(s *cacheShard) {
+	old := s.table
+	s.table = make([]cacheSlot, max(16, 2*len(old)))
+	for _, slot := range old {
+		if slot.node != nil {
+			s.table[s.find(slot.hash, slot.node.Name())] = slot
+		}
+	}
+}
+
+// evictOne drops the first node under the hand that was not used since the
 // hand last passed.
-func (s *cacheShard) evictOne() {
+func (c *Cache) evictOne(s *cacheShard) {
 	for {
 		if s.hand >= len(s.ring) {
 			s.hand = 0
 		}
-		slot := s.ring[s.hand]
-		if slot.node.Touched() {
+		node := s.ring[s.hand]
+		if node.Touched() {
 			s.hand++
 			continue
 		}
-		for i := range slot.parents {
-			slot.detach(i)
-		}
+		node.Release()
 		last := len(s.ring) - 1
-		s.ring[slot.at] = s.ring[last]
-		s.ring[slot.at].at = slot.at
-		s.ring[last] = nil
+		s.ring[s.hand], s.ring[last] = s.ring[last], nil
 		s.ring = s.ring[:last]
-		delete(s.slots, slot.key)
-		s.bytes -= slotSize([]byte(slot.key), slot.node)
+		s.remove(s.find(maphash.Bytes(c.seed, node.Name()), node.Name()))
+		s.bytes -= int64(node.Memory())
 		return
 	}
 }
 
-func slotSize(key []byte, node *block.Node) int64 {
-	const overhead = 160 // the slot, its place in map and ring
-	return int64(len(key) + node.Memory() + overhead)
+// remove frees a slot, and moves those behind it up that would not be found
+// any more.
+func (s *cacheShard) remove(free int) {
+	mask := len(s.table) - 1
+	for i := (free + 1) & mask; s.table[i].node != nil; i = (i + 1) & mask {
+		home := int(s.table[i].hash) & mask
+		if (i-home)&mask >= (i-free)&mask {
+			s.table[free] = s.table[i]
+			free = i
+		}
+	}
+	s.table[free] = cacheSlot{}
 }
 
 // Stats tells what the cache has done and holds.
@@ -174,9 +192,9 @@ func (c *Cache) Stats() CacheStats {
 	var stats CacheStats
 	for i := range c.shards {
 		s := &c.shards[i]
+		s.mu.RLock()
 		stats.Hits += s.hits.Load()
 		stats.Misses += s.misses.Load()
-		s.mu.RLock()
 		stats.Nodes += int64(len(s.ring))
 		stats.Bytes += s.bytes
 		s.mu.RUnlock()

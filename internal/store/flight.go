@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"hash/maphash"
 	"sync"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
@@ -12,22 +14,34 @@ import (
 // ask does the work, in its own goroutine and under its own context; the
 // others wait for it, each no longer than its own context allows.
 type flights struct {
+	seed  maphash.Seed
 	mu    sync.Mutex
-	under map[string]*flight
+	under map[uint64]*flight // by the hash of the name: no string has to be made
 }
 
 type flight struct {
-	done chan struct{}
+	name []byte
+	done chan struct{} // closed at the end; nil while nobody waits
 	node *block.Node
 	err  error
 }
 
-func (f *flights) do(ctx context.Context, key []byte, load func() (*block.Node, error)) (*block.Node, error) {
+func newFlights() flights { return flights{seed: maphash.MakeSeed(), under: map[uint64]*flight{}} }
+
+func (f *flights) do(ctx context.Context, name []byte, load func() (*block.Node, error)) (*block.Node, error) {
+	hash := maphash.Bytes(f.seed, name)
 	for {
 		f.mu.Lock()
-		other, ok := f.under[string(key)]
+		other, ok := f.under[hash]
 		if !ok {
 			break
+		}
+		if !bytes.Equal(other.name, name) { // once in a long while: no sharing then
+			f.mu.Unlock()
+			return load()
+		}
+		if other.done == nil {
+			other.done = make(chan struct{})
 		}
 		f.mu.Unlock()
 		select {
@@ -40,18 +54,17 @@ func (f *flights) do(ctx context.Context, key []byte, load func() (*block.Node, 
 			return other.node, other.err
 		}
 	}
-	mine := &flight{done: make(chan struct{}), err: errors.New("the load did not return")}
-	if f.under == nil {
-		f.under = map[string]*flight{}
-	}
-	f.under[string(key)] = mine
+	mine := &flight{name: name, err: errors.New("the load did not return")}
+	f.under[hash] = mine
 	f.mu.Unlock()
 
 	defer func() { // also when the store panics: nobody may wait forever
 		f.mu.Lock()
-		delete(f.under, string(key))
+		delete(f.under, hash)
+		if mine.done != nil {
+			close(mine.done)
+		}
 		f.mu.Unlock()
-		close(mine.done)
 	}()
 	mine.node, mine.err = load()
 	return mine.node, mine.err

@@ -8,6 +8,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"io"
+	"slices"
+	"sync"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime/datamodel"
@@ -43,7 +45,7 @@ type Source struct {
 // NewSource makes a source over a LinkSystem, which is copied: its
 // NodeReifier plays no part, so a map's own blocks never pass through it.
 func NewSource(lsys *linking.LinkSystem, cacheBytes, maxRead int64) *Source {
-	return &Source{lsys: *lsys, cache: NewCache(cacheBytes), maxRead: maxRead}
+	return &Source{lsys: *lsys, cache: NewCache(cacheBytes), maxRead: maxRead, flights: newFlights()}
 }
 
 // LinkSystem is the LinkSystem that blocks come from.
@@ -58,14 +60,11 @@ func (s *Source) Root(ctx context.Context, link datamodel.Link, given params.Par
 	if !ok || !cl.Defined() {
 		return nil, given, fault.New(fault.ErrMissing, "link %v is not a CID", link)
 	}
-	raw, stored, err := s.load(ctx, cl)
-	if err != nil {
-		return nil, given, err
-	}
-	node, p, err := block.ParseRoot(raw, given)
-	if err == nil {
-		node.SetStored(stored)
-	}
+	p := given
+	node, err := s.load(ctx, cl, func(dagCBOR []byte) (node *block.Node, err error) {
+		node, p, err = block.ParseRoot(dagCBOR, given)
+		return node, err
+	})
 	return node, p, err
 }
 
@@ -90,7 +89,7 @@ func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p 
 		}
 	}
 	if keep {
-		s.cache.Attach(binaryCID, child, place)
+		s.cache.Attach(child, place)
 	}
 	return child, nil
 }
@@ -102,37 +101,65 @@ func (s *Source) fetch(ctx context.Context, binaryCID []byte, p params.Params, k
 		if err != nil {
 			return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
 		}
-		raw, stored, err := s.load(ctx, cidlink.Link{Cid: c})
+		node, err := s.load(ctx, cidlink.Link{Cid: c}, func(dagCBOR []byte) (*block.Node, error) {
+			return block.Parse(dagCBOR, p)
+		})
 		if err != nil {
 			return nil, err
 		}
-		node, err := block.Parse(raw, p)
-		if err != nil {
-			return nil, err
-		}
-		node.SetStored(stored)
-		s.cache.Add(binaryCID, node, keep)
+		node.SetName(bytes.Clone(binaryCID)) // which is a view into its parent
+		s.cache.Add(node, keep)
 		return node, nil
 	})
 }
 
-// load gives a block in DAG-CBOR, whatever its codec is, and how many bytes it
-// has in the store.
-func (s *Source) load(ctx context.Context, link cidlink.Link) (dagCBOR []byte, stored int, err error) {
-	raw, err := s.read(ctx, link)
-	if err != nil || link.Prefix().Codec == uint64(multicodec.DagCbor) {
-		return raw, len(raw), err
+// load reads a block and has it parsed, from DAG-CBOR whatever its own codec
+// is.
+func (s *Source) load(ctx context.Context, link cidlink.Link, parse func(dagCBOR []byte) (*block.Node, error)) (*block.Node, error) {
+	buffer := buffers.Get().(*[]byte)
+	defer putBuffer(buffer)
+	if err := s.read(ctx, link, buffer); err != nil {
+		return nil, err
 	}
+	dagCBOR, stored := *buffer, len(*buffer)
+	if link.Prefix().Codec != uint64(multicodec.DagCbor) {
+		var err error
+		if dagCBOR, err = s.transcode(link, dagCBOR); err != nil {
+			return nil, err
+		}
+	}
+	node, err := parse(dagCBOR)
+	if err != nil {
+		return nil, err
+	}
+	node.SetStored(stored)
+	return node, nil
+}
+
+// buffers are for blocks on their way from the store into a node, which copies
+// what it keeps.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// putBuffer gives a buffer back, unless one large block has made it so large
+// that it had better go.
+func putBuffer(buffer *[]byte) {
+	const largest = 1 << 20
+	if cap(*buffer) <= largest {
+		buffers.Put(buffer)
+	}
+}
+
+// transcode gives the DAG-CBOR of a block in any other codec.
+func (s *Source) transcode(link cidlink.Link, raw []byte) ([]byte, error) {
 	decode, err := s.lsys.DecoderChooser(link)
 	if err != nil {
-		return nil, 0, &fault.Error{Kind: fault.ErrMalformed, Detail: "no decoder for its codec", Cause: err}
+		return nil, &fault.Error{Kind: fault.ErrMalformed, Detail: "no decoder for its codec", Cause: err}
 	}
 	builder := basicnode.Prototype.Any.NewBuilder()
 	if err := decode(builder, bytes.NewReader(raw)); err != nil {
-		return nil, 0, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
+		return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
 	}
-	dagCBOR, err = FromNode(builder.Build())
-	return dagCBOR, len(raw), err
+	return FromNode(builder.Build())
 }
 
 // FromNode gives the DAG-CBOR of a node that was decoded elsewhere.
@@ -144,35 +171,34 @@ func FromNode(node datamodel.Node) ([]byte, error) {
 	return raw, nil
 }
 
-// read gives the bytes of a block and sees to it that they are the link's,
-// unless the LinkSystem trusts its storage. It does by itself what
+// read fills a buffer with the bytes of a block and sees to it that they are
+// the link's, unless the LinkSystem trusts its storage. It does by itself what
 // LinkSystem.LoadRaw does, because that hashes trusted storage too, has no
 // limit, and reads without knowing the size.
-func (s *Source) read(ctx context.Context, link cidlink.Link) ([]byte, error) {
+func (s *Source) read(ctx context.Context, link cidlink.Link, buffer *[]byte) error {
 	if s.lsys.StorageReadOpener == nil {
-		return nil, fault.New(fault.ErrMissing, "the LinkSystem has no storage to read from")
+		return fault.New(fault.ErrMissing, "the LinkSystem has no storage to read from")
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	reader, err := s.lsys.StorageReadOpener(linking.LinkContext{Ctx: ctx}, link)
 	if err != nil {
-		return nil, missing(ctx, err)
+		return missing(ctx, err)
 	}
 	if closer, ok := reader.(io.Closer); ok {
 		defer closer.Close()
 	}
-	raw, err := readAll(reader, s.maxRead)
-	if err != nil {
-		return nil, missing(ctx, err)
+	if err := readAll(reader, buffer, s.maxRead); err != nil {
+		return missing(ctx, err)
 	}
-	if int64(len(raw)) > s.maxRead {
-		return nil, fault.New(fault.ErrTooLarge, "more than %d bytes", s.maxRead)
+	if int64(len(*buffer)) > s.maxRead {
+		return fault.New(fault.ErrTooLarge, "more than %d bytes", s.maxRead)
 	}
 	if s.lsys.TrustedStorage {
-		return raw, nil
+		return nil
 	}
-	return raw, s.verify(link, raw)
+	return s.verify(link, *buffer)
 }
 
 // missing tells a block that could not be had from a context that is done.
@@ -183,23 +209,44 @@ func missing(ctx context.Context, err error) error {
 	return &fault.Error{Kind: fault.ErrMissing, Cause: err}
 }
 
-// readAll reads up to one byte more than limit. Readers over memory know their
-// length; for them there is one allocation of just that.
-func readAll(reader io.Reader, limit int64) ([]byte, error) {
-	sized, ok := reader.(interface{ Len() int })
-	if !ok {
-		return io.ReadAll(io.LimitReader(reader, limit+1))
+// readAll reads up to one byte more than limit into a buffer, from its
+// beginning.
+func readAll(reader io.Reader, buffer *[]byte, limit int64) error {
+	into := (*buffer)[:0]
+	if sized, ok := reader.(interface{ Len() int }); ok { // a reader over memory
+		into = slices.Grow(into, int(min(int64(sized.Len()), limit+1)))
 	}
-	n := min(int64(sized.Len()), limit+1)
-	raw := make([]byte, n)
-	_, err := io.ReadFull(reader, raw)
-	return raw, err
+	for {
+		if len(into) == cap(into) {
+			if int64(len(into)) > limit {
+				break
+			}
+			into = slices.Grow(into, 512)
+		}
+		room := into[len(into):min(int64(cap(into)), limit+1)]
+		n, err := reader.Read(room)
+		into = into[:len(into)+n]
+		*buffer = into
+		if err == io.EOF || int64(len(into)) > limit {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // verify hashes the bytes and compares with the link. The comparison is by
 // digest, since LinkPrototype.BuildLink panics on a CID whose digest is longer
 // than its hash function makes.
 func (s *Source) verify(link cidlink.Link, raw []byte) error {
+	if name := link.KeyString(); cbor.IsPlainCID(name) { // nearly always: no allocation
+		if digest := sha256.Sum256(raw); string(digest[:]) != name[len(name)-len(digest):] {
+			return mismatch(raw, "sha2-256")
+		}
+		return nil
+	}
 	want, err := multihash.Decode(link.Hash())
 	if err != nil {
 		return &fault.Error{Kind: fault.ErrMalformed, Detail: "link", Cause: err}
@@ -217,7 +264,11 @@ func (s *Source) verify(link cidlink.Link, raw []byte) error {
 		sum = hasher.Sum(nil)
 	}
 	if len(sum) < len(want.Digest) || !bytes.Equal(sum[:len(want.Digest)], want.Digest) {
-		return fault.New(fault.ErrHashMismatch, "%d bytes hash to %x", len(raw), sum)
+		return mismatch(raw, multicodec.Code(want.Code).String())
 	}
 	return nil
+}
+
+func mismatch(raw []byte, hash string) error {
+	return fault.New(fault.ErrHashMismatch, "the store gave %d bytes with another %s", len(raw), hash)
 }

@@ -15,7 +15,29 @@ type Batch struct {
 	order   order
 	arena   arena
 	records []record
-	table   []uint32 // open addressing by head: 1 + position in records, 0 for none
+	table   []slot // open addressing, linear probing
+}
+
+// slot is a place in the table of a batch: in the low half 1 + a position in
+// records, in the high half bits of that record's head, so that probing past
+// other keys stays within the table. 0 is a free slot.
+type slot uint64
+
+func newSlot(mixed uint64, position int) slot {
+	return slot(mixed&^(1<<32-1) | uint64(uint32(position+1)))
+}
+
+// position is that of the record; the slot must not be free.
+func (s slot) position() int { return int(uint32(s)) - 1 }
+
+// tagged says whether the record may be that of a head.
+func (s slot) tagged(mixed uint64) bool { return uint64(s)>>32 == mixed>>32 }
+
+// mix spreads a head over all its bits, so that identity hashes with common
+// prefixes do not fill one end of the table.
+func mix(head uint64) uint64 {
+	hi, lo := bits.Mul64(head, 0x9e3779b97f4a7c15)
+	return hi ^ lo
 }
 
 // NewBatch makes a batch for a map with the given parameters.
@@ -30,7 +52,7 @@ func (b *Batch) Expect(n int) {
 	for 3*size < 4*(n+1) {
 		size *= 2
 	}
-	b.table = make([]uint32, size)
+	b.table = make([]slot, size)
 }
 
 // Len is the number of different keys.
@@ -45,7 +67,7 @@ func (b *Batch) Get(key []byte) (value []byte, ok bool) {
 	if b.table[i] == 0 {
 		return nil, false
 	}
-	_, value = b.arena.read(b.records[b.table[i]-1].at)
+	_, value = b.arena.read(b.records[b.table[i].position()].at)
 	return value, true
 }
 
@@ -89,44 +111,41 @@ func (b *Batch) Spot(key []byte) (s Spot, taken bool) {
 func (b *Batch) Put(s Spot, key, value []byte) {
 	at := b.arena.write(key, value)
 	if b.table[s.at] != 0 {
-		b.records[b.table[s.at]-1].at = at
+		b.records[b.table[s.at].position()].at = at
 		return
 	}
+	b.table[s.at] = newSlot(mix(s.head), len(b.records))
 	b.records = append(b.records, record{s.head, at})
-	b.table[s.at] = uint32(len(b.records))
 }
 
 // find gives the place of a key in the table, or the free one where it would
 // go.
 func (b *Batch) find(head uint64, key []byte) int {
-	mask := len(b.table) - 1
-	for i := spread(head) & mask; ; i = (i + 1) & mask {
+	mixed, mask := mix(head), len(b.table)-1
+	for i := int(mixed) & mask; ; i = (i + 1) & mask {
 		at := b.table[i]
 		if at == 0 {
 			return i
 		}
-		if r := b.records[at-1]; r.head == head && bytes.Equal(b.arena.key(r.at), key) {
+		if !at.tagged(mixed) {
+			continue
+		}
+		if r := b.records[at.position()]; r.head == head && bytes.Equal(b.arena.key(r.at), key) {
 			return i
 		}
 	}
 }
 
-// spread mixes a head, so that identity hashes with common prefixes do not
-// fill one end of the table.
-func spread(head uint64) int {
-	hi, lo := bits.Mul64(head, 0x9e3779b97f4a7c15)
-	return int(hi ^ lo)
-}
-
 func (b *Batch) grow() {
-	b.table = make([]uint32, max(16, 2*len(b.table)))
+	b.table = make([]slot, max(16, 2*len(b.table)))
 	mask := len(b.table) - 1
-	for n, r := range b.records {
-		i := spread(r.head) & mask
+	for position, r := range b.records {
+		mixed := mix(r.head)
+		i := int(mixed) & mask
 		for b.table[i] != 0 {
 			i = (i + 1) & mask
 		}
-		b.table[i] = uint32(n + 1)
+		b.table[i] = newSlot(mixed, position)
 	}
 }
 

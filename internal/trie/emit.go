@@ -97,11 +97,41 @@ func (e *Emitter) Add(item Item) error {
 }
 
 // AddLink adds a whole subtree that exists already: the node with the given
-// binary CID, to stand at path. It must come in its place in hash order.
+// binary CID, to stand at path. It must come in its place in hash order. It
+// has more than bucketSize entries, so whatever else is in the nodes between
+// the root and it, they are nodes.
 func (e *Emitter) AddLink(path []int, binaryCID []byte) error {
 	parent := len(path) - 1
+	if err := e.openTo(path[:parent]); err != nil {
+		return err
+	}
+	if err := e.claim(path[parent]); err != nil {
+		return err
+	}
+	e.open[parent].AddLink(path[parent], binaryCID)
+	return nil
+}
+
+// AddElements adds elements, as they are encoded, to the node at path. They
+// must come in their place in hash order, and be enough, with what else comes
+// into the node, to make it one for sure.
+func (e *Emitter) AddElements(path, indexes []int, encoded []byte) error {
+	if err := e.openTo(path); err != nil {
+		return err
+	}
+	if err := e.claim(indexes[0]); err != nil {
+		return err
+	}
+	e.last[e.depth] = indexes[len(indexes)-1]
+	e.open[e.depth].AddElements(indexes, encoded)
+	return nil
+}
+
+// openTo closes and opens nodes until the deepest open one is at path, with
+// nothing pending.
+func (e *Emitter) openTo(path []int) error {
 	shared := 0
-	for shared < min(e.depth, parent) && path[shared] == e.path[shared] {
+	for shared < min(e.depth, len(path)) && path[shared] == e.path[shared] {
 		shared++
 	}
 	if shared < e.depth {
@@ -109,9 +139,7 @@ func (e *Emitter) AddLink(path []int, binaryCID []byte) error {
 			return err
 		}
 	}
-	// The subtree has more than bucketSize entries, so what stands between
-	// here and its parent is nodes, whatever else is in them.
-	for e.depth < parent {
+	for e.depth < len(path) {
 		if len(e.pending) > 0 && e.slot != path[e.depth] {
 			if err := e.flush(); err != nil {
 				return err
@@ -122,14 +150,7 @@ func (e *Emitter) AddLink(path []int, binaryCID []byte) error {
 			return err
 		}
 	}
-	if err := e.flush(); err != nil {
-		return err
-	}
-	if err := e.claim(path[parent]); err != nil {
-		return err
-	}
-	e.open[parent].AddLink(path[parent], binaryCID)
-	return nil
+	return e.flush()
 }
 
 // descend opens the node at slot and spreads what is pending there in it: all

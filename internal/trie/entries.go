@@ -114,27 +114,51 @@ func (s *sorted) compare(x, y record) int {
 	return 1
 }
 
+// len is the number of entries in a part, counting repeated keys.
+func (s *sorted) len(p part) int { return s.starts[p.end] - s.starts[p.first] }
+
+// rootIndexes are the indexes of the root that a part covers: from the first up
+// to but not including the end.
+func (s *sorted) rootIndexes(p part, bitWidth int) (first, end int) {
+	if s.bits > bitWidth {
+		return p.first >> (s.bits - bitWidth), p.end >> (s.bits - bitWidth)
+	}
+	return p.first << (bitWidth - s.bits), p.end << (bitWidth - s.bits)
+}
+
 // all is the part that is everything.
 func (s *sorted) all() part { return part{0, len(s.starts) - 1} }
+
+// atOnce is how many entries are fetched before they are used. In hash order
+// each is somewhere else in memory; fetched together, they wait together.
+const atOnce = 64
 
 // each calls use for every key of a part that was sorted, with the entry that
 // came last; repeated, if not nil, is asked about keys that came more than
 // once.
 func (s *sorted) each(p part, repeated func(key []byte) error, use func(Item) error) error {
 	records := s.records[s.starts[p.first]:s.starts[p.end]]
-	for i, r := range records {
-		key, value := s.arena.read(r.at)
-		if i+1 < len(records) && records[i+1].head == r.head && bytes.Equal(s.arena.key(records[i+1].at), key) {
-			if repeated != nil {
-				if err := repeated(key); err != nil {
-					return err
+	var fetched [atOnce]Item
+	for len(records) > 0 {
+		n := min(atOnce, len(records))
+		for i, r := range records[:n] {
+			key, value := s.arena.read(r.at)
+			fetched[i] = Item{Head: r.head, Key: key, Value: value}
+		}
+		for i, item := range fetched[:n] {
+			if i+1 < len(records) && records[i+1].head == item.Head && bytes.Equal(s.arena.key(records[i+1].at), item.Key) {
+				if repeated != nil {
+					if err := repeated(item.Key); err != nil {
+						return err
+					}
 				}
+				continue
 			}
-			continue
+			if err := use(item); err != nil {
+				return err
+			}
 		}
-		if err := use(Item{Head: r.head, Key: key, Value: value}); err != nil {
-			return err
-		}
+		records = records[n:]
 	}
 	return nil
 }

@@ -3,74 +3,188 @@ package trie
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 )
 
-// Merged is what Merge found on its way.
+// Merged is a tree with changes made to it.
 type Merged struct {
+	// Root is the encoder of the new root.
+	Root *block.Encoder
 	// Delta is by how much the number of entries changes.
 	Delta int64
-	// Opened are the binary CIDs of the nodes of the tree that the changes
+	// Opened are the binary CIDs of the nodes of the old tree that the changes
 	// led into. A node of the new tree that is equal to one of them has been
 	// written before.
 	Opened map[string]struct{}
 }
 
-// Merge feeds an emitter with what a tree holds once the changes are made:
-// links to the subtrees that they do not touch, and the entries of all nodes
-// that they do. Empty buckets of those nodes get lost on the way.
-func (t *Tree) Merge(ctx context.Context, changes *Batch, e *Emitter) (Merged, error) {
-	entries := changes.unsorted().sort()
-	items := make([]Item, 0, changes.Len())
-	if err := entries.each(entries.all(), nil, func(item Item) error { items = append(items, item); return nil }); err != nil {
-		return Merged{}, err
+// Merge makes the tree that holds what t does once the changes are made. What
+// they do not touch is linked to, and nodes that they do touch are emitted
+// anew; empty buckets of those get lost on the way. put is called as by a
+// Builder. Up to workers goroutines load nodes and make blocks at the same
+// time.
+func (t *Tree) Merge(ctx context.Context, changes *Batch, put Put, workers int) (Merged, error) {
+	if changes.Len() < parallelFrom {
+		workers = 1
 	}
-	m := merger{ctx: ctx, tree: t, emitter: e, order: e.order, out: Merged{Opened: map[string]struct{}{}}}
-	err := m.node(t.root, nil, items)
-	return m.out, err
+	entries := changes.unsorted().scatter()
+	parts := entries.parts(workers, t.params.BitWidth)
+	mergers := make([]*merger, len(parts))
+	var wait sync.WaitGroup
+	for i, p := range parts {
+		from, end := entries.rootIndexes(p, t.params.BitWidth)
+		m := &merger{ctx: ctx, tree: t, emitter: NewEmitter(t.params, t.hasher, put), order: entries.order, opened: map[string]struct{}{}}
+		mergers[i] = m
+		wait.Go(func() {
+			entries.sort(p)
+			m.err = m.root(&entries, p, from, end)
+		})
+	}
+	wait.Wait()
+	out := Merged{Root: block.NewEncoder(t.params), Opened: map[string]struct{}{}}
+	for _, m := range mergers {
+		if m.err != nil {
+			return Merged{}, m.err
+		}
+		out.Root.Join(m.encoder)
+		out.Delta += m.delta
+		maps.Copy(out.Opened, m.opened)
+	}
+	return out, nil
 }
 
+// merger merges the changes to one part of a tree.
 type merger struct {
 	ctx     context.Context
 	tree    *Tree
 	emitter *Emitter
 	order   order
-	out     Merged
+	indexes [][]int // of the elements of the node at each depth
+
+	encoder *block.Encoder // of its part of the root
+	delta   int64
+	opened  map[string]struct{}
+	err     error
 }
 
-// node merges the changes into the node at path. All changes lead there.
-func (m *merger) node(node *block.Node, path []int, changes []Item) (err error) {
-	depth := len(path)
-	node.Indexes(func(position, index int) bool {
-		// Changes at places before this element, where there was nothing.
-		var before, here []Item
-		before, changes = m.split(changes, depth, index)
-		if err = m.fresh(before); err != nil {
-			return false
-		}
-		here, changes = m.split(changes, depth, index+1)
-		at := append(path[:depth:depth], index)
-		switch {
-		case node.IsLink(position) && len(here) == 0:
-			err = m.emitter.AddLink(at, node.Link(position))
-		case node.IsLink(position):
-			err = m.child(node, position, at, here)
-		case len(here) == 0:
-			err = m.untouched(node, position, at)
-		default:
-			err = m.bucket(node, position, at, here)
-		}
-		return err == nil
+// root merges a part of the changes into the root's elements with indexes from
+// up to but not including end.
+func (m *merger) root(entries *sorted, p part, from, end int) error {
+	changes := make([]Item, 0, entries.len(p))
+	err := entries.each(p, nil, func(item Item) error {
+		changes = append(changes, item)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return m.fresh(changes)
+	if err := m.node(m.tree.root, nil, from, end, changes); err != nil {
+		return err
+	}
+	m.encoder, err = m.emitter.Finish()
+	return err
+}
+
+// node merges changes into the elements of the node at path with indexes from
+// up to but not including end. All changes lead there.
+func (m *merger) node(node *block.Node, path []int, from, end int, changes []Item) error {
+	depth := len(path)
+	indexes := m.indexesOf(node, depth)
+	position, _ := slices.BinarySearch(indexes, from)
+	last, _ := slices.BinarySearch(indexes, end)
+	whole := m.staysNode(node, indexes, depth, changes)
+	for len(changes) > 0 {
+		index := m.order.index(changes[0].Head, changes[0].Key, depth)
+		var here []Item
+		here, changes = m.split(changes, depth, index+1)
+		at, there := slices.BinarySearch(indexes, index)
+		if err := m.untouched(node, indexes, position, at, path, whole); err != nil {
+			return err
+		}
+		position = at
+		var err error
+		switch childPath := append(path[:depth:depth], index); {
+		case !there:
+			err = m.fresh(here)
+		case node.IsLink(at):
+			err = m.child(node, at, childPath, here)
+		default:
+			err = m.bucket(node, at, childPath, here)
+		}
+		if err != nil {
+			return err
+		}
+		if there {
+			position++
+		}
+	}
+	return m.untouched(node, indexes, position, last, path, whole)
+}
+
+// indexesOf lists the indexes of a node's elements, in memory that serves for
+// every node at that depth.
+func (m *merger) indexesOf(node *block.Node, depth int) []int {
+	if depth == len(m.indexes) {
+		m.indexes = append(m.indexes, nil)
+	}
+	indexes := m.indexes[depth][:0]
+	node.Indexes(func(_, index int) bool {
+		indexes = append(indexes, index)
+		return true
+	})
+	m.indexes[depth] = indexes
+	return indexes
+}
+
+// staysNode says whether a node is one for sure after the changes, by what
+// they do not touch: then that can be taken over as it is encoded.
+func (m *merger) staysNode(node *block.Node, indexes []int, depth int, changes []Item) bool {
+	if node.Loose() || node.HasEmptyBucket() {
+		return false // it must not be taken over as it is
+	}
+	links, entries := node.Links(), node.Entries()
+	for len(changes) > 0 {
+		index := m.order.index(changes[0].Head, changes[0].Key, depth)
+		_, changes = m.split(changes, depth, index+1)
+		if at, there := slices.BinarySearch(indexes, index); there {
+			if node.IsLink(at) {
+				links--
+			} else {
+				entries -= node.BucketLen(at)
+			}
+		}
+	}
+	return depth == 0 || links > 0 || entries > m.tree.params.BucketSize
+}
+
+// untouched takes over the elements from position up to but not including end.
+func (m *merger) untouched(node *block.Node, indexes []int, position, end int, path []int, whole bool) error {
+	if position >= end {
+		return nil
+	}
+	if whole {
+		return m.emitter.AddElements(path, indexes[position:end], node.Elements(position, end))
+	}
+	for ; position < end; position++ {
+		at := append(path[:len(path):len(path)], indexes[position])
+		var err error
+		if node.IsLink(position) {
+			err = m.emitter.AddLink(at, node.Link(position))
+		} else {
+			err = m.untouchedBucket(node, position, at)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // split parts the changes at the first whose index at depth is not below limit.
@@ -90,7 +204,7 @@ func (m *merger) fresh(changes []Item) error {
 		if len(change.Value) == 0 {
 			continue
 		}
-		m.out.Delta++
+		m.delta++
 		if err := m.emitter.Add(change); err != nil {
 			return err
 		}
@@ -104,13 +218,13 @@ func (m *merger) child(parent *block.Node, position int, path []int, changes []I
 	if err != nil {
 		return locatedCID(err, binaryCID, slices.Clone(path))
 	}
-	m.out.Opened[string(binaryCID)] = struct{}{}
-	return m.node(child, path, changes)
+	m.opened[string(binaryCID)] = struct{}{}
+	return m.node(child, path, 0, 1<<m.order.bitWidth, changes)
 }
 
-// untouched adds the entries of a bucket that no change leads into. Where they
-// stand says as much of their hash as will be asked for.
-func (m *merger) untouched(node *block.Node, position int, path []int) error {
+// untouchedBucket adds the entries of a bucket that no change leads into. Where
+// they stand says as much of their hash as will be asked for.
+func (m *merger) untouchedBucket(node *block.Node, position int, path []int) error {
 	head, known := headOfPath(path, m.order.bitWidth)
 	for b := node.Bucket(position); b.Next(); {
 		if !known {
@@ -134,7 +248,7 @@ func (m *merger) untouched(node *block.Node, position int, path []int) error {
 func (m *merger) bucket(node *block.Node, position int, path []int, changes []Item) error {
 	b := node.Bucket(position)
 	result := make([]Item, 0, b.Len()+len(changes))
-	m.out.Delta -= int64(b.Len())
+	m.delta -= int64(b.Len())
 	for b.Next() {
 		head := m.order.head(b.Key())
 		if m.changed(head, b.Key(), changes) {
@@ -154,7 +268,7 @@ func (m *merger) bucket(node *block.Node, position int, path []int, changes []It
 			result = append(result, change)
 		}
 	}
-	m.out.Delta += int64(len(result))
+	m.delta += int64(len(result))
 	m.order.sort(result)
 	for _, item := range result {
 		if err := m.emitter.Add(item); err != nil {
