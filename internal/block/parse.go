@@ -30,7 +30,7 @@ const (
 // something wrong in it is the fault that it has.
 func ParseRoot(raw []byte, given params.Params) (*Node, params.Params, error) {
 	if given.Layout != params.Spec {
-		p := parser{raw: raw, params: given, out: &Node{}}
+		p := parser{raw: raw, params: given, isRoot: true, out: &Node{}}
 		node, err := p.whole(p.node)
 		return node, given, err
 	}

@@ -1,0 +1,37 @@
+module github.com/ipld-hamt/go-ipld-hamt/interop/filecoin
+
+go 1.25.7
+
+require (
+	github.com/filecoin-project/go-hamt-ipld/v2 v2.0.0
+	github.com/filecoin-project/go-hamt-ipld/v3 v3.4.1
+	github.com/ipfs/go-block-format v0.2.0
+	github.com/ipfs/go-cid v0.6.2
+	github.com/ipfs/go-ipld-cbor v0.2.0
+	github.com/ipld-hamt/go-ipld-hamt v0.0.0
+	github.com/ipld/go-ipld-prime v0.24.0
+	github.com/multiformats/go-multicodec v0.10.0
+)
+
+require (
+	github.com/ipfs/go-ipfs-util v0.0.3 // indirect
+	github.com/ipfs/go-ipld-format v0.6.0 // indirect
+	github.com/klauspost/cpuid/v2 v2.2.8 // indirect
+	github.com/minio/sha256-simd v1.0.1 // indirect
+	github.com/mr-tron/base58 v1.3.0 // indirect
+	github.com/multiformats/go-base32 v0.1.0 // indirect
+	github.com/multiformats/go-base36 v0.2.0 // indirect
+	github.com/multiformats/go-multibase v0.3.0 // indirect
+	github.com/multiformats/go-multihash v0.2.3 // indirect
+	github.com/multiformats/go-varint v0.1.0 // indirect
+	github.com/polydawn/refmt v0.90.0 // indirect
+	github.com/spaolacci/murmur3 v1.1.0 // indirect
+	github.com/whyrusleeping/cbor-gen v0.3.1 // indirect
+	golang.org/x/crypto v0.53.0 // indirect
+	golang.org/x/sync v0.14.0 // indirect
+	golang.org/x/sys v0.46.0 // indirect
+	golang.org/x/xerrors v0.0.0-20240716161551-93cc26a95ae9 // indirect
+	lukechampine.com/blake3 v1.3.0 // indirect
+)
+
+replace github.com/ipld-hamt/go-ipld-hamt => ../..

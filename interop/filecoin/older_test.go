@@ -1,0 +1,106 @@
+package filecoin_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	older "github.com/filecoin-project/go-hamt-ipld/v2"
+	"github.com/ipfs/go-cid"
+
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// olderForm are Filecoin's parameters in the layout of v0 to v2.
+func olderForm(bitWidth int) params.Params {
+	p := filecoin(bitWidth)
+	p.Layout = params.FilecoinV0
+	return p
+}
+
+// olderBuild builds a map with go-hamt-ipld v2. On the way it holds as many
+// entries again, which are deleted.
+func olderBuild(t *testing.T, s store, bitWidth int, c contents) cid.Cid {
+	t.Helper()
+	is := s.ipld(blake2b)
+	node := older.NewNode(is, older.UseTreeBitWidth(bitWidth), older.UseHashFunction(sum))
+	for _, key := range c.keys() {
+		if err := node.SetRaw(t.Context(), key, c[key]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key := range c {
+		if err := node.SetRaw(t.Context(), "deleted "+key, []byte{0xf6}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key := range c {
+		if err := node.Delete(t.Context(), "deleted "+key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := node.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	root, err := is.Put(t.Context(), node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// TestOlderForm reads what go-hamt-ipld v2 writes: elements as keyed unions,
+// {"0": link} or {"1": bucket}.
+func TestOlderForm(t *testing.T) {
+	for _, bitWidth := range []int{3, 5, 8} {
+		for _, n := range []int{0, 1, 4, 100, 3000} {
+			t.Run(fmt.Sprintf("width %d, %d entries", bitWidth, n), func(t *testing.T) {
+				s, c := newStore(), randomContents(random(t), n)
+				node := load(t, s.LinkSystem(), olderBuild(t, s, bitWidth, c), olderForm(bitWidth))
+				holds(t, node, c)
+				if count, err := node.Count(t.Context()); err != nil || count != int64(n) {
+					t.Fatalf("%d entries, %v", count, err)
+				}
+			})
+		}
+	}
+}
+
+// TestOlderFormIsReadOnly: none of our ways to write takes that layout.
+func TestOlderFormIsReadOnly(t *testing.T) {
+	s := newStore()
+	node := load(t, s.LinkSystem(), olderBuild(t, s, 5, randomContents(random(t), 10)), olderForm(5))
+	p := builder.Prototype{Params: olderForm(5), LinkSystem: s.LinkSystem()}
+	for name, begin := range map[string]func() error{
+		"assembler":       func() error { _, err := p.NewBuilder().BeginMap(0); return err },
+		"node's own":      func() error { _, err := node.Prototype().NewBuilder().BeginMap(0); return err },
+		"txn":             func() error { _, err := p.NewTxn(); return err },
+		"txn on a map":    func() error { _, err := builder.NewTxn(node); return err },
+		"bulk":            func() error { _, err := p.NewBulk(builder.BulkOptions{}); return err },
+		"rebuild as such": func() error { _, err := builder.Rebuild(t.Context(), node, p, builder.BulkOptions{}); return err },
+	} {
+		if err := begin(); !errors.Is(err, fault.ErrReadOnlyLayout) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestOlderToNewer rebuilds a map of the older form in the newer one, as
+// Filecoin's migration to actors v3 did.
+func TestOlderToNewer(t *testing.T) {
+	const bitWidth = 5
+	s, c := newStore(), randomContents(random(t), 2000)
+	from := load(t, s.LinkSystem(), olderBuild(t, s, bitWidth, c), olderForm(bitWidth))
+	to := newStore()
+	node, err := builder.Rebuild(t.Context(), from, builder.Prototype{
+		Params: filecoin(bitWidth), LinkSystem: to.LinkSystem(), LinkPrototype: blake2b,
+	}, builder.BulkOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cidOf(t, node), theirBuild(t, newStore(), blake2b, bitWidth, c); got != want {
+		t.Fatalf("rebuilt root is %s, theirs %s", got, want)
+	}
+}
