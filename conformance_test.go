@@ -264,9 +264,14 @@ func byBulk(ctx context.Context, prototype builder.Prototype, content model) (*a
 	return bulk(ctx, prototype, content, builder.BulkOptions{})
 }
 
-// bySpillingBulk has room for so little that nearly every entry is a run.
+// bySpillingBulk has room for so little that nearly every entry is a run; for
+// large maps a bit more, because each run is a file.
 func bySpillingBulk(ctx context.Context, prototype builder.Prototype, content model) (*adl.Node, error) {
-	return bulk(ctx, prototype, content, builder.BulkOptions{MemoryBytes: 1})
+	memory := int64(1)
+	if len(content) > 200 {
+		memory = 1 << 12
+	}
+	return bulk(ctx, prototype, content, builder.BulkOptions{MemoryBytes: memory})
 }
 
 func bulk(ctx context.Context, prototype builder.Prototype, content model, o builder.BulkOptions) (*adl.Node, error) {
@@ -377,7 +382,7 @@ func TestLeftovers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if node, _, err = txn.Commit(t.Context()); err != nil {
+		if _, _, err = txn.Commit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 5000 {

@@ -197,7 +197,7 @@ type fixtureBlock struct {
 	bytes []byte // nil where only the CID is given
 }
 
-func parseBlocks(t *testing.T, body string) (blocks []fixtureBlock) {
+func parseBlocks(t testing.TB, body string) (blocks []fixtureBlock) {
 	t.Helper()
 	for _, line := range lines(body) {
 		name, digits, _ := strings.Cut(line, " ")
@@ -212,6 +212,27 @@ func parseBlocks(t *testing.T, body string) (blocks []fixtureBlock) {
 		blocks = append(blocks, b)
 	}
 	return blocks
+}
+
+// documentBlocks gives the bytes of all blocks that a document spells out.
+func documentBlocks(t testing.TB, document string) (all [][]byte) {
+	t.Helper()
+	doc, err := testmark.ReadFile(filepath.Join("spec-fixtures", document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc.BuildDirIndex()
+	for _, entry := range doc.DirEnt.ChildrenList {
+		for _, hunk := range []string{"blocks", "step-1/blocks", "leftover/blocks"} {
+			body, _ := fixtureCase{entry}.hunk(hunk)
+			for _, b := range parseBlocks(t, body) {
+				if b.bytes != nil {
+					all = append(all, b.bytes)
+				}
+			}
+		}
+	}
+	return all
 }
 
 // storeOf gives a store that holds blocks, which must all have their bytes.
@@ -234,7 +255,7 @@ func lines(body string) []string {
 	return strings.Split(strings.TrimSuffix(body, "\n"), "\n")
 }
 
-func unhex(t *testing.T, digits string) []byte {
+func unhex(t testing.TB, digits string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(digits)
 	if err != nil {

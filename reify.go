@@ -136,10 +136,10 @@ func ReifyRoots(lctx linking.LinkContext, node datamodel.Node, lsys *linking.Lin
 // fields of a HashMapRoot, each of its kind. What the bitmap and the elements
 // say is not looked at.
 func IsRoot(node datamodel.Node) bool {
-	if node == nil || node.Kind() != datamodel.Kind_Map || node.Length() != 3 {
+	if _, already := node.(*adl.Node); already { // whose Length would load every block
 		return false
 	}
-	if _, already := node.(*adl.Node); already {
+	if node == nil || node.Kind() != datamodel.Kind_Map || node.Length() != 3 {
 		return false
 	}
 	hashAlg, bucketSize := field(node, "hashAlg"), field(node, "bucketSize")

@@ -2,6 +2,7 @@ package adl
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	"github.com/ipld/go-ipld-prime"
@@ -86,7 +87,7 @@ func (n *Node) Link() (datamodel.Link, error) {
 	if n.link != nil {
 		return n.link, nil
 	}
-	sink, err := store.NewSink(n.tree.Source().LinkSystem(), n.LinkPrototype(), len(n.tree.Root().Raw()))
+	sink, err := store.NewSink(n.tree.Source().LinkSystem(), n.LinkPrototype(), math.MaxInt)
 	if err != nil {
 		return nil, err
 	}

@@ -202,13 +202,13 @@ func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
 
 // write stores a draft and makes its Node; the old one where nothing changed.
 func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datamodel.Link) (*adl.Node, error) {
+	if t.stored && old.Binary() == string(d.named.CID) {
+		return t.base, nil
+	}
 	for _, v := range t.liveValues() {
 		if err := t.shop.sink.Write(ctx, v); err != nil {
 			return nil, err
 		}
-	}
-	if t.stored && old.Binary() == string(d.named.CID) {
-		return t.base, nil
 	}
 	known := func(binaryCID []byte) bool {
 		_, opened := merged.Opened[string(binaryCID)]

@@ -18,6 +18,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
+	"weak"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 )
@@ -39,8 +40,36 @@ type Node struct {
 	entries  int                    // in buckets
 	stored   int                    // bytes of the block as it is stored, in its own codec
 	children []atomic.Pointer[Node] // by position; nil where there are no links
+	places   *places                // the same, for the children to hold
 	name     []byte                 // binary CID, for the cache
-	holders  [maxHolders]*atomic.Pointer[Node]
+	holders  [maxHolders]holder
+}
+
+// places are where a node points to its children. A child that a cache holds
+// refers to them weakly, so that the nodes of old versions can go.
+type places struct {
+	children []atomic.Pointer[Node]
+	self     weak.Pointer[places]
+}
+
+// holder is a place that points to a node.
+type holder struct {
+	places   weak.Pointer[places]
+	position int
+}
+
+// release makes the place let go of a node, if it is still there and has it.
+func (h holder) release(n *Node) {
+	if places := h.places.Value(); places != nil {
+		places.children[h.position].CompareAndSwap(n, nil)
+	}
+}
+
+// makePlaces makes the places for the children, once all elements are known.
+func (n *Node) makePlaces() {
+	n.children = make([]atomic.Pointer[Node], n.count)
+	n.places = &places{children: n.children}
+	n.places.self = weak.Make(n.places)
 }
 
 // maxHolders is how many places point to a node at the same time: every
@@ -95,32 +124,27 @@ func (n *Node) Memory() int {
 	return cap(n.memory) + 8*cap(n.children) + len(n.name) + overhead
 }
 
-// Child is the place for the child node that the link at position leads to,
-// while a cache holds it: a lookup that finds it there needs neither link nor
-// cache.
-func (n *Node) Child(position int) *atomic.Pointer[Node] { return &n.children[position] }
+// Child gives the child node that the link at position leads to, while a cache
+// holds it: a lookup that finds it here needs neither link nor cache.
+func (n *Node) Child(position int) *Node { return n.children[position].Load() }
 
-// Hold makes a place in a parent point to the node, until Release; where there
-// are too many, the oldest lets go. Hold and Release are for the cache, which
+// Hold makes a parent point to the node, until Release; where there are too
+// many that do, the oldest lets go. Hold and Release are for the cache, which
 // sees to it that there is one of them at a time.
-func (n *Node) Hold(place *atomic.Pointer[Node]) {
+func (n *Node) Hold(parent *Node, position int) {
 	last := maxHolders - 1
-	if oldest := n.holders[last]; oldest != nil {
-		oldest.CompareAndSwap(n, nil)
-	}
+	n.holders[last].release(n)
 	copy(n.holders[1:], n.holders[:last])
-	n.holders[0] = place
-	place.Store(n)
+	n.holders[0] = holder{parent.places.self, position}
+	parent.children[position].Store(n)
 }
 
-// Release makes all places that point to the node let go of it.
+// Release makes all parents that point to the node let go of it.
 func (n *Node) Release() {
-	for i, place := range n.holders {
-		if place != nil {
-			place.CompareAndSwap(n, nil)
-			n.holders[i] = nil
-		}
+	for _, h := range n.holders {
+		h.release(n)
 	}
+	clear(n.holders[:])
 }
 
 // Touch notes that the node was used.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync/atomic"
 
 	"github.com/multiformats/go-multicodec"
 
@@ -76,7 +75,7 @@ func (p *parser) whole(parse func() error) (*Node, error) {
 	}
 	p.out.stored = stored
 	if p.out.links > 0 {
-		p.out.children = make([]atomic.Pointer[Node], p.out.Len())
+		p.out.makePlaces()
 	}
 	return p.out, nil
 }

@@ -107,12 +107,12 @@ func (c *Cache) Used(node *block.Node, index int) {
 }
 
 // Attach lets a parent point to a node, for as long as the cache holds it.
-func (c *Cache) Attach(node *block.Node, parent *atomic.Pointer[block.Node]) {
+func (c *Cache) Attach(node, parent *block.Node, position int) {
 	s, hash := c.locate(node.Name())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.get(hash, node.Name()) == node {
-		node.Hold(parent)
+		node.Hold(parent, position)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/multiformats/go-multicodec"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -98,7 +99,32 @@ func (s *Sink) Make(raw []byte) (Block, error) {
 		return Block{}, fault.New(fault.ErrTooLarge, "%d bytes, and the limit is %d", len(encoded), s.maxWrite)
 	}
 	name, err := s.name(encoded)
+	if err == nil && s.encode != nil {
+		err = s.checkReadable(name, encoded, raw)
+	}
 	return Block{CID: name, Bytes: encoded}, err
+}
+
+// checkReadable reads a block in another codec than DAG-CBOR back. Some codecs
+// write what they read as something else: DAG-JSON makes integers of whole
+// floats, links of some maps, and loses what is not UTF-8.
+func (s *Sink) checkReadable(name, encoded, raw []byte) error {
+	link, err := Link(name)
+	if err != nil {
+		return err
+	}
+	decode, err := s.lsys.DecoderChooser(link)
+	if err != nil {
+		return fmt.Errorf("hamt: no decoder for the link prototype: %w", err)
+	}
+	builder := basicnode.Prototype.Any.NewBuilder()
+	if err := decode(builder, bytes.NewReader(encoded)); err != nil {
+		return &fault.Error{Kind: fault.ErrValue, Detail: "the block codec cannot hold it", Cause: err}
+	}
+	if again, err := FromNode(builder.Build()); err != nil || !bytes.Equal(again, raw) {
+		return fault.New(fault.ErrValue, "the block codec cannot hold it: it would be read as something else")
+	}
+	return nil
 }
 
 // name computes the binary CID of a block's bytes.

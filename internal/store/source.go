@@ -8,10 +8,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"io"
+	"math"
 	"slices"
 	"sync"
 
 	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime/codec"
+	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
@@ -45,6 +48,7 @@ type Source struct {
 // NewSource makes a source over a LinkSystem, which is copied: its
 // NodeReifier plays no part, so a map's own blocks never pass through it.
 func NewSource(lsys *linking.LinkSystem, cacheBytes, maxRead int64) *Source {
+	maxRead = min(maxRead, math.MaxInt64-1) // one byte more is what reading asks for
 	return &Source{lsys: *lsys, cache: NewCache(cacheBytes), maxRead: maxRead, flights: newFlights()}
 }
 
@@ -75,8 +79,7 @@ func (s *Source) Root(ctx context.Context, link datamodel.Link, given params.Par
 // keep says that the child is to stay in memory in place of others; walks over
 // a whole map go without, so that they do not push out what lookups use.
 func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p params.Params, keep bool) (*block.Node, error) {
-	place := parent.Child(position)
-	if child := place.Load(); child != nil {
+	if child := parent.Child(position); child != nil {
 		s.cache.Used(child, position)
 		return child, nil
 	}
@@ -89,7 +92,7 @@ func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p 
 		}
 	}
 	if keep {
-		s.cache.Attach(child, place)
+		s.cache.Attach(child, parent, position)
 	}
 	return child, nil
 }
@@ -162,13 +165,19 @@ func (s *Source) transcode(link cidlink.Link, raw []byte) ([]byte, error) {
 	return FromNode(builder.Build())
 }
 
-// FromNode gives the DAG-CBOR of a node that was decoded elsewhere.
+// FromNode gives the DAG-CBOR of a node that was decoded elsewhere. Whether it
+// is any good is for the parser to say: a substrate gives its block just as it
+// is, which may be readable and not canonical.
 func FromNode(node datamodel.Node) ([]byte, error) {
-	raw, err := cbor.Append(nil, node)
-	if err != nil {
+	if node == nil {
+		return nil, fault.New(fault.ErrMalformed, "no node was given")
+	}
+	var buffer bytes.Buffer
+	options := dagcbor.EncodeOptions{AllowLinks: true, MapSortMode: codec.MapSortMode_RFC7049}
+	if err := options.Encode(node, &buffer); err != nil {
 		return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
 	}
-	return raw, nil
+	return buffer.Bytes(), nil
 }
 
 // read fills a buffer with the bytes of a block and sees to it that they are

@@ -152,8 +152,11 @@ func (w *Walker) enter(p *Place) error {
 		p.loaded = true
 		return p.err
 	}
-	if p.done == nil {
-		w.start(p) // its turn has come, whatever the limits say
+	if p.done == nil { // its turn has come, however much is waiting to be entered
+		if err := w.waitForRoom(); err != nil {
+			return err
+		}
+		w.start(p)
 	}
 	if err := w.wait(p); err != nil {
 		return err
@@ -164,6 +167,18 @@ func (w *Walker) enter(p *Place) error {
 	}
 	w.readAhead()
 	return p.err
+}
+
+// waitForRoom waits until one more load may be under way.
+func (w *Walker) waitForRoom() error {
+	for w.flying.Load() >= int64(w.ahead) {
+		select {
+		case <-w.wake:
+		case <-w.ctx.Done():
+			return w.ctx.Err()
+		}
+	}
+	return nil
 }
 
 // wait waits for a load, and keeps others going meanwhile.

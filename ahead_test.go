@@ -1,0 +1,433 @@
+package hamt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/multiformats/go-multicodec"
+
+	hamt "github.com/ipld-hamt/go-ipld-hamt"
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// delay is what a block takes in these tests. They run in bubbles of
+// testing/synctest, in which time is a pretence: it stands still while
+// anything computes, so what is measured is waiting for the store alone.
+const delay = 10 * time.Millisecond
+
+// slowMap is a map of some hundred blocks in a store that takes its time.
+func slowMap(t *testing.T, vary bool) (*teststore.Store, datamodel.Link) {
+	t.Helper()
+	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 4, BucketSize: 2}, numbered(1000))
+	s.Delay = func(link datamodel.Link) time.Duration {
+		if vary { // so that loads end in another order than they begin
+			return delay * time.Duration(1+link.Binary()[10]%8) / 8
+		}
+		return delay
+	}
+	return s, root
+}
+
+func keysOf(t *testing.T, n *adl.Node) (keys []string) {
+	t.Helper()
+	for key, err := range n.KeyStrings(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// TestReadAhead: the order is that of reading one block after the other, the
+// time is not, and there are never more loads under way than allowed.
+func TestReadAhead(t *testing.T) {
+	s, root := slowMap(t, true)
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		want := keysOf(t, load(t, s, root, hamt.WithReadAhead(1)))
+		sequential := time.Since(began)
+		if s.Most() != 1 {
+			t.Errorf("%d loads at the same time without read-ahead", s.Most())
+		}
+		for _, ahead := range []int{2, 8, 64} {
+			s2 := teststore.New()
+			s2.Delay, s2.OnRead = s.Delay, func(link datamodel.Link, _ []byte) ([]byte, error) { return s.Block(link), nil }
+			began := time.Now()
+			got := keysOf(t, load(t, s2, root, hamt.WithReadAhead(ahead)))
+			took := time.Since(began)
+			if !slices.Equal(got, want) {
+				t.Errorf("%d ahead: another order", ahead)
+			}
+			if s2.Most() > int64(ahead) || s2.Most() < int64(min(ahead, 16)) {
+				t.Errorf("%d ahead: %d loads at the same time", ahead, s2.Most())
+			}
+			if loads := s2.TakeLoads(); len(loads) != s.Len() {
+				t.Errorf("%d ahead: %d loads of %d blocks", ahead, len(loads), s.Len())
+			}
+			// Half of what is possible, and some for the first levels.
+			if allowed := 2*sequential/time.Duration(ahead) + 8*delay; took > allowed {
+				t.Errorf("%d ahead: it took %v, and %v in sequence", ahead, took, sequential)
+			}
+		}
+	})
+}
+
+// TestEverythingReadsAhead: count, statistics, verify, blocks and the
+// MapIterator use the same mechanism.
+func TestEverythingReadsAhead(t *testing.T) {
+	s, root := slowMap(t, false)
+	for name := range reachesMany {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := load(t, s, root)
+				began := time.Now()
+				if err := uses[name](t.Context(), n, ""); err != nil {
+					t.Fatal(err)
+				}
+				if took, sequential := time.Since(began), time.Duration(s.Len())*delay; took > sequential/8 {
+					t.Errorf("it took %v for %d blocks", took, s.Len())
+				}
+			})
+		})
+	}
+}
+
+// TestNoReadAheadFromMemory: a store that answers at once is asked for one
+// block after another, and no goroutine is started.
+func TestNoReadAheadFromMemory(t *testing.T) {
+	s, root := slowMap(t, false)
+	s.Delay = nil
+	synctest.Test(t, func(t *testing.T) {
+		keysOf(t, load(t, s, root))
+		if s.Most() != 1 {
+			t.Errorf("%d loads at the same time", s.Most())
+		}
+	})
+}
+
+// TestBreakingOff: leaving an iteration, or dropping an iterator, leaves no
+// goroutine once the loads under way have ended; synctest says so by itself,
+// where one stays for ever.
+func TestBreakingOff(t *testing.T) {
+	s, root := slowMap(t, true)
+	for name, leave := range map[string]func(t *testing.T, n *adl.Node){
+		"range": func(t *testing.T, n *adl.Node) {
+			seen := 0
+			for range n.Entries(t.Context()) {
+				if seen++; seen == 100 {
+					break
+				}
+			}
+		},
+		"MapIterator": func(t *testing.T, n *adl.Node) {
+			it := n.MapIterator()
+			for range 100 {
+				if _, _, err := it.Next(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"Verify": func(t *testing.T, n *adl.Node) {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*delay)
+			defer cancel()
+			for range n.Verify(ctx) {
+				break
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				leave(t, load(t, s, root))
+				time.Sleep(2 * delay) // longer than any load
+				synctest.Wait()
+				s.TakeLoads()
+				time.Sleep(10 * delay)
+				if loads := s.TakeLoads(); len(loads) > 0 {
+					t.Errorf("%d blocks were loaded after the end", len(loads))
+				}
+			})
+		})
+	}
+}
+
+// TestBreakingOffCancelsLoads: what a broken-off iteration has under way ends
+// at once, however long the store would take.
+func TestBreakingOffCancelsLoads(t *testing.T) {
+	s, root := slowMap(t, false)
+	synctest.Test(t, func(t *testing.T) {
+		var long atomic.Bool
+		s.Delay = func(datamodel.Link) time.Duration {
+			if long.Load() {
+				return time.Hour
+			}
+			return delay
+		}
+		var flying atomic.Int64
+		lsys := s.LinkSystem()
+		open := lsys.StorageReadOpener
+		lsys.StorageReadOpener = func(lctx linking.LinkContext, link datamodel.Link) (io.Reader, error) {
+			flying.Add(1)
+			defer flying.Add(-1)
+			return open(lctx, link)
+		}
+		n := must(hamt.Load(t.Context(), lsys, root))
+		for name, iterate := range map[string]func(each func() bool){
+			"Entries": func(each func() bool) {
+				n.Entries(t.Context())(func(adl.Entry, error) bool { return each() })
+			},
+			"Blocks": func(each func() bool) {
+				n.Blocks(t.Context())(func(datamodel.Link, error) bool { return each() })
+			},
+			"Verify": func(each func() bool) {
+				// A map without faults has nothing to break off at.
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(3*delay+delay/2, cancel)
+				for range n.Verify(ctx) {
+				}
+			},
+		} {
+			long.Store(false)
+			seen, most := 0, int64(0)
+			iterate(func() bool {
+				seen++
+				long.Store(seen >= 30)
+				most = max(most, flying.Load())
+				return seen < 40
+			})
+			synctest.Wait()
+			if left := flying.Load(); left > 0 {
+				t.Errorf("%s: %d loads go on (there were up to %d)", name, left, most)
+			}
+		}
+	})
+}
+
+// TestEqualLoadsAreShared: many who want the same block at the same time cause
+// one load of it.
+func TestEqualLoadsAreShared(t *testing.T) {
+	s, root := slowMap(t, false)
+	for _, cache := range []int64{0, 1 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			n := load(t, s, root, hamt.WithCacheBytes(cache))
+			s.TakeLoads()
+			var wait sync.WaitGroup
+			for range 50 {
+				wait.Go(func() {
+					if _, err := n.LookupByString("key-7"); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wait.Wait()
+			loads := s.TakeLoads()
+			slices.Sort(loads)
+			if distinct := slices.Compact(slices.Clone(loads)); len(loads) != len(distinct) || len(loads) == 0 {
+				t.Errorf("%d loads of %d blocks", len(loads), len(distinct))
+			}
+		})
+	}
+}
+
+// TestSharedLoadSurvivesItsFirst: who waits for a load that another one began
+// gets the block, though that one gives up.
+func TestSharedLoadSurvivesItsFirst(t *testing.T) {
+	s, root := slowMap(t, false)
+	synctest.Test(t, func(t *testing.T) {
+		n := load(t, s, root)
+		ctx, cancel := context.WithCancel(t.Context())
+		var first, second error
+		var wait sync.WaitGroup
+		wait.Go(func() { _, first = n.GetString(ctx, "key-7") })
+		synctest.Wait()
+		wait.Go(func() { _, second = n.GetString(t.Context(), "key-7") })
+		synctest.Wait()
+		cancel()
+		wait.Wait()
+		if !errors.Is(first, context.Canceled) || second != nil {
+			t.Errorf("the first: %v; the second: %v", first, second)
+		}
+	})
+}
+
+// TestWaiterCanGiveUp: who waits for another's load waits no longer than its
+// own context.
+func TestWaiterCanGiveUp(t *testing.T) {
+	s, root := slowMap(t, false)
+	synctest.Test(t, func(t *testing.T) {
+		n := load(t, s, root)
+		s.Delay = func(datamodel.Link) time.Duration { return time.Hour }
+		long, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go n.GetString(long, "key-7")
+		synctest.Wait()
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		began := time.Now()
+		if _, err := n.GetString(ctx, "key-7"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// TestCacheIsBounded: reading more than fits stays within the bound, and the
+// cache says what it did.
+func TestCacheIsBounded(t *testing.T) {
+	s, root := slowMap(t, false)
+	s.Delay = nil
+	for _, limit := range []int64{0, 20_000, 60_000, 1 << 20} {
+		n := load(t, s, root, hamt.WithCacheBytes(limit))
+		s.TakeLoads()
+		loads := 0
+		for round := range 3 {
+			held := n.CacheStats().Nodes
+			for key := range numbered(1000) {
+				if _, err := n.LookupByString(key); err != nil {
+					t.Fatal(err)
+				}
+				if stats := n.CacheStats(); stats.Bytes > limit {
+					t.Fatalf("%d bytes, and the limit is %d", stats.Bytes, limit)
+				}
+			}
+			// Every block is needed, so what is not held is loaded: nobody else
+			// keeps what the cache has let go.
+			took := len(s.TakeLoads())
+			if need := s.Len() - 1 - int(held); took < need {
+				t.Errorf("limit %d, round %d: %d blocks were held, and only %d loaded of the other %d", limit, round, held, took, need)
+			}
+			loads += took
+		}
+		stats := n.CacheStats()
+		switch {
+		case int64(loads) != stats.Misses:
+			t.Errorf("limit %d: %d loads, %d misses", limit, loads, stats.Misses)
+		case limit == 0 && (stats.Nodes != 0 || stats.Bytes != 0 || stats.Hits != 0):
+			t.Errorf("no cache: %+v", stats)
+		case limit == 1<<20 && (loads != s.Len()-1 || stats.Nodes != int64(s.Len()-1)):
+			t.Errorf("room for all: %d loads for %d blocks, %+v", loads, s.Len(), stats)
+		case limit > 0 && (stats.Hits == 0 || stats.Nodes == 0):
+			t.Errorf("limit %d: %+v", limit, stats)
+		}
+	}
+}
+
+// TestWalkKeepsWhatLookupsUse: a walk over the whole map fills what is free in
+// the cache, and pushes out nothing.
+func TestWalkKeepsWhatLookupsUse(t *testing.T) {
+	s, root := slowMap(t, false)
+	s.Delay = nil
+	all := load(t, s, root)
+	keys := keysOf(t, all)
+	n := load(t, s, root, hamt.WithCacheBytes(all.CacheStats().Bytes/2))
+	look := func() {
+		for i := 0; i < len(keys); i += len(keys) / 12 {
+			if _, err := n.LookupByString(keys[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	look()
+	for range 3 { // what was used once would not outlive more than one
+		keysOf(t, n)
+	}
+	s.TakeLoads()
+	look()
+	if loads := s.TakeLoads(); len(loads) > 0 {
+		t.Errorf("%d blocks had to be loaded again", len(loads))
+	}
+}
+
+// TestOldVersionsAreNotHeld makes many versions of a map with a wide root, and
+// drops them: what the cache keeps must not keep them alive.
+func TestOldVersionsAreNotHeld(t *testing.T) {
+	const versions = 1000
+	p := params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 12, BucketSize: 1}
+	s, root := stored(t, p, numbered(12_000))
+	lsys := s.LinkSystem()
+	lsys.StorageWriteOpener = func(linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
+		return io.Discard, func(datamodel.Link) error { return nil }, nil
+	}
+	const limit = 8 << 20
+	first, err := hamt.Load(t.Context(), lsys, root, hamt.WithCacheBytes(limit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := heap()
+	for i := range versions {
+		txn := must(builder.NewTxn(first))
+		if err := txn.SetString("another", basicnode.NewInt(int64(i))); err != nil {
+			t.Fatal(err)
+		}
+		next, _, err := txn.Commit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := next.LookupByString(fmt.Sprint("key-", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := heap() - before
+	if held > 2*limit {
+		t.Errorf("%d MiB are held, with a cache of %d", held>>20, limit>>20)
+	}
+	runtime.KeepAlive(first)
+}
+
+// heap is how much memory is in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+// TestConcurrentReaders is for the race detector: one Node, read in every way
+// by many, with a cache that has to throw out.
+func TestConcurrentReaders(t *testing.T) {
+	s, root := slowMap(t, false)
+	s.Delay = nil
+	n := load(t, s, root, hamt.WithCacheBytes(40_000))
+	var wait sync.WaitGroup
+	for name, use := range uses {
+		if name == "Rebuild" { // as many writers of one store are not promised
+			continue
+		}
+		for i := range 3 {
+			wait.Go(func() {
+				for j := range 5 {
+					if err := use(t.Context(), n, fmt.Sprint("key-", 100*i+j)); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+			})
+		}
+	}
+	for range 4 {
+		wait.Go(func() {
+			_, _ = n.Link()
+			n.Length()
+			n.CacheStats()
+			_ = n.Substrate().Kind()
+		})
+	}
+	wait.Wait()
+}

@@ -1,0 +1,261 @@
+package hamt_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"hash/fnv"
+	"math"
+	"runtime"
+	"testing"
+
+	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/codec/dagcbor"
+	"github.com/ipld/go-ipld-prime/codec/dagjson"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/multiformats/go-multicodec"
+
+	hamt "github.com/ipld-hamt/go-ipld-hamt"
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// TestBlockCodecsAndHashes builds, loads, edits and verifies maps whose blocks
+// are in other codecs, or named by other hashes. All blocks are named alike,
+// and go-ipld-prime finds them under these names.
+func TestBlockCodecsAndHashes(t *testing.T) {
+	for _, lp := range []cidlink.LinkPrototype{
+		linkPrototype(multicodec.DagCbor, multicodec.Sha2_256, -1),
+		linkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32),
+		linkPrototype(multicodec.DagCbor, multicodec.Blake3, 32),
+		linkPrototype(multicodec.DagJson, multicodec.Blake3, -1),
+		linkPrototype(multicodec.DagCbor, multicodec.Sha2_512, 20),
+		linkPrototype(multicodec.DagCbor, multicodec.Sha2_256, 20),
+		linkPrototype(multicodec.DagCbor, multicodec.Sha3_384, -1),
+		linkPrototype(multicodec.DagCbor, multicodec.Blake2b256, 32),
+		linkPrototype(multicodec.DagCbor, multicodec.Identity, -1),
+	} {
+		t.Run(fmt.Sprintf("%v/%v/%d", multicodec.Code(lp.Codec), multicodec.Code(lp.MhType), lp.MhLength), func(t *testing.T) {
+			p, n := manyLevels(), 60
+			if lp.MhType == uint64(multicodec.Identity) {
+				p.BitWidth, n = 8, 20 // CIDs hold blocks there, which hold CIDs
+			}
+			s := teststore.New()
+			prototype := builder.Prototype{Params: p, LinkSystem: s.LinkSystem(), LinkPrototype: lp}
+			built := build(t, prototype, numbered(n))
+			read := load(t, s, rootOf(t, built))
+			expectContent(t, read, numbered(n))
+			expectVerified(t, read)
+			for link := range linksOf(t, read) {
+				link := linkTo(t, link)
+				prefix := link.(cidlink.Link).Prefix()
+				if prefix.Codec != lp.Codec || prefix.MhType != lp.MhType {
+					t.Fatalf("block %s", link)
+				}
+				if _, err := s.LinkSystem().Load(linking.LinkContext{}, link, basicnode.Prototype.Any); err != nil {
+					t.Fatalf("go-ipld-prime: %v", err)
+				}
+			}
+			txn := must(builder.NewTxn(read))
+			must(txn.Delete(t.Context(), []byte("key-3")))
+			if err := txn.SetString("another", datamodel.Null); err != nil {
+				t.Fatal(err)
+			}
+			edited, link, err := txn.Commit(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := numbered(n)
+			delete(want, "key-3")
+			want["another"] = datamodel.Null
+			expectContent(t, edited, want)
+			if fresh := rootOf(t, build(t, prototype, want)); link != fresh {
+				t.Errorf("root %s, want %s", link, fresh)
+			}
+		})
+	}
+}
+
+// TestDagJSONBlocks: blocks are what the codec writes for the substrate.
+func TestDagJSONBlocks(t *testing.T) {
+	s := teststore.New()
+	n := build(t, builder.Prototype{LinkSystem: s.LinkSystem(), LinkPrototype: linkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32)}, numbered(2))
+	if want := must(ipld.Encode(n.Substrate(), dagjson.Encode)); !bytes.Equal(s.Block(rootOf(t, n)), want) {
+		t.Errorf("the block is %s, want %s", s.Block(rootOf(t, n)), want)
+	}
+	stats := must(load(t, s, rootOf(t, n)).Stats(t.Context()))
+	if stats.Bytes != s.Bytes() {
+		t.Errorf("Stats says %d bytes, and %d are stored", stats.Bytes, s.Bytes())
+	}
+}
+
+// TestCodecKeepsValues: what goes into blocks of any codec comes out again, or
+// is refused; it must not come out as something else.
+func TestCodecKeepsValues(t *testing.T) {
+	for _, codec := range []multicodec.Code{multicodec.DagCbor, multicodec.DagJson} {
+		for name, value := range map[string]datamodel.Node{
+			"null": datamodel.Null, "whole float": basicnode.NewFloat(1), "large float": basicnode.NewFloat(1e300),
+			"negative zero": basicnode.NewFloat(math.Copysign(0, -1)), "small float": basicnode.NewFloat(math.SmallestNonzeroFloat64),
+			"int": basicnode.NewInt(math.MinInt64), "uint": basicnode.NewUint(math.MaxUint64),
+			"bytes": basicnode.NewBytes([]byte{0, 255}), "string": basicnode.NewString("ü\x00\u2028"),
+			"string not UTF-8": basicnode.NewString("\xff\xfe"), "link": basicnode.NewLink(blockOf(nil).link),
+			"map like a link":  must(ipld.Decode([]byte("\xa1\x61/\x63abc"), dagcbor.Decode)),
+			"map like bytes":   must(ipld.Decode([]byte("\xa1\x61/\xa1\x65bytes\x63abc"), dagcbor.Decode)),
+			"map not UTF-8":    must(ipld.Decode([]byte("\xa1\x61\xff\x01"), dagcbor.Decode)),
+			"map with a slash": must(ipld.Decode([]byte("\xa2\x61/\x01\x61a\x01"), dagcbor.Decode)),
+		} {
+			t.Run(fmt.Sprint(codec, "/", name), func(t *testing.T) {
+				s := teststore.New()
+				prototype := builder.Prototype{LinkSystem: s.LinkSystem(), LinkPrototype: linkPrototype(codec, multicodec.Sha2_256, 32)}
+				n, err := byAssembler(t.Context(), prototype, model{"key": value})
+				if codec != multicodec.DagCbor && errors.Is(err, fault.ErrValue) {
+					if s.Len() > 0 {
+						t.Error("it is refused, and written")
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := load(t, s, rootOf(t, n)).LookupByString("key")
+				if err != nil || got.Kind() != value.Kind() || !equal(t, got, value) {
+					t.Errorf("it comes out as %v, %v", got, err)
+				}
+			})
+		}
+	}
+}
+
+// TestKeyHashes: maps under all sorts of hashes, short ones and long ones.
+func TestKeyHashes(t *testing.T) {
+	for _, code := range []multicodec.Code{
+		multicodec.Identity, multicodec.Sha2_256, multicodec.Sha2_512, multicodec.Sha1, multicodec.DblSha2_256,
+		multicodec.Sha3_224, multicodec.Sha3_512, multicodec.Keccak256, multicodec.Shake128, multicodec.Blake2b8 + 63,
+		multicodec.Blake2s256, multicodec.Blake3, multicodec.Murmur3X64_64, fnvHashCode,
+	} {
+		t.Run(code.String(), func(t *testing.T) {
+			content := model{}
+			for i := range 200 {
+				content[fmt.Sprintf("%04d", i)] = basicnode.NewInt(int64(i))
+			}
+			s := teststore.New()
+			prototype := builder.Prototype{Params: params.Params{HashAlg: code, BitWidth: 3, BucketSize: 8}, LinkSystem: s.LinkSystem()}
+			n := build(t, prototype, content)
+			read := load(t, s, rootOf(t, n))
+			if read.Params().HashAlg != code {
+				t.Errorf("hash %v", read.Params().HashAlg)
+			}
+			expectContent(t, read, content)
+			expectVerified(t, read)
+			expectOtherWays(t, prototype, content, rootOf(t, n).String())
+		})
+	}
+}
+
+const fnvHashCode = 0x300003
+
+func init() {
+	if err := hamt.RegisterHash(fnvHashCode, func() hash.Hash { return fnv.New128a() }); err != nil {
+		panic(err)
+	}
+}
+
+// TestRegisterHash: what makes no sense is refused, and maps that are open keep
+// the function they have.
+func TestRegisterHash(t *testing.T) {
+	if err := hamt.RegisterHash(0x300004, nil); err == nil {
+		t.Error("nothing was registered")
+	}
+	if err := hamt.RegisterHash(0x300004, func() hash.Hash { return noHash{} }); err == nil {
+		t.Error("a hash of no bytes was registered")
+	}
+	const code = 0x300005
+	first := func() hash.Hash { return crc32.NewIEEE() }
+	if err := hamt.RegisterHash(code, first); err != nil {
+		t.Fatal(err)
+	}
+	s := teststore.New()
+	n := build(t, builder.Prototype{Params: params.Params{HashAlg: code, BitWidth: 5, BucketSize: 3}, LinkSystem: s.LinkSystem()}, numbered(100))
+	if err := hamt.RegisterHash(code, func() hash.Hash { return fnv.New32a() }); err != nil {
+		t.Fatal(err)
+	}
+	expectContent(t, n, numbered(100))
+	lost := 0
+	for key := range numbered(100) {
+		if ok, err := load(t, s, rootOf(t, n)).HasString(t.Context(), key); err == nil && !ok {
+			lost++
+		}
+	}
+	if lost < 50 {
+		t.Errorf("under the new function %d keys are not found", lost)
+	}
+}
+
+type noHash struct{ constantHash }
+
+func (noHash) Size() int { return 0 }
+
+// TestNoBlockLimit: the largest number there is means no limit.
+func TestNoBlockLimit(t *testing.T) {
+	s, root := stored(t, manyLevels(), numbered(20))
+	n, err := hamt.Load(t.Context(), s.LinkSystem(), root, hamt.WithMaxBlockBytes(math.MaxInt64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectContent(t, n, numbered(20))
+}
+
+// TestLargeEdit changes so much in a stored map that the merge goes over
+// several goroutines, with one core and with two.
+func TestLargeEdit(t *testing.T) {
+	for _, cores := range []int{1, 2} {
+		for _, p := range []params.Params{params.Default(), manyLevels(), {HashAlg: multicodec.Identity, BitWidth: 4, BucketSize: 2}} {
+			t.Run(fmt.Sprintf("%d/%v", cores, p), func(t *testing.T) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+				content := model{}
+				for i := range 6000 {
+					content[fmt.Sprintf("%08d", i)] = basicnode.NewInt(int64(i))
+				}
+				s := teststore.New()
+				prototype := builder.Prototype{Params: p, LinkSystem: s.LinkSystem()}
+				base := build(t, prototype, content)
+				txn := must(builder.NewTxn(load(t, s, rootOf(t, base))))
+				for i := range 6000 {
+					key := fmt.Sprintf("%08d", 2*i)
+					if _, there := content[key]; there && i%3 == 0 {
+						must(txn.Delete(t.Context(), []byte(key)))
+						delete(content, key)
+						continue
+					}
+					content[key] = basicnode.NewInt(int64(-i))
+					if err := txn.SetString(key, content[key]); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.TakeWrites()
+				next, link, err := txn.Commit(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				old, now := linksOf(t, base), linksOf(t, next)
+				for _, write := range s.TakeWrites() {
+					if old[write] || !now[write] {
+						t.Fatalf("block %s was written, and is not new", write)
+					}
+				}
+				expectContent(t, next, content)
+				expectVerified(t, next)
+				if want := rootOf(t, build(t, prototype, content)); link != want {
+					t.Errorf("root %s, want %s", link, want)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package hamt_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/codec/dagcbor"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+)
+
+// TestSharedSubtreesEnd walks 86 blocks, whole and under their true hashes, of
+// which each links eight times to the next: 8^85 paths, and at the end of each
+// the same entry, misplaced on all but one. A store of a few kilobytes must
+// not keep a reader busy for ever.
+//
+// It fails as long as a walk has no bound on what it passes in vain, so only
+// the long run asks for it.
+func TestSharedSubtreesEnd(t *testing.T) {
+	if !*long {
+		t.Skip("needs -long")
+	}
+	s := teststore.New()
+	put := func(raw []byte) datamodel.Link {
+		b := blockOf(raw)
+		s.Put(b.link.(cidlink.Link).Cid, raw)
+		return b.link
+	}
+	link := put([]byte("\x82\x41\x01\x81\x81\x82\x43key\x00"))
+	node := func() []byte {
+		one := must(ipld.Encode(basicnode.NewLink(link), dagcbor.Encode))
+		return append([]byte("\x82\x41\xff\x88"), bytes.Repeat(one, 8)...)
+	}
+	for range 84 {
+		link = put(node())
+	}
+	root := put(append(append([]byte("\xa3\x64hamt"), node()...), "\x67hashAlg\x12\x6abucketSize\x01"...))
+	for name, use := range uses {
+		if !reachesMany[name] {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			if err := use(ctx, load(t, s, root), ""); err == nil || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("after two seconds: %v", err)
+			}
+		})
+	}
+}

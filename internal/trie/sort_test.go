@@ -1,0 +1,230 @@
+package trie
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/multiformats/go-multicodec"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// hashes are those whose order is tested: one as usual, one by which most heads
+// are equal, one shorter than a head.
+var hashes = []multicodec.Code{multicodec.Sha2_256, multicodec.Identity, multicodec.Murmur3X64_64}
+
+func hasher(t *testing.T, code multicodec.Code) *keyhash.Hasher {
+	t.Helper()
+	h, err := keyhash.For(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// randomEntries are keys, some of them several times, with values that count up.
+func randomEntries(random *rand.Rand, n int) (keys [][]byte) {
+	for range n {
+		key := []byte("a prefix")
+		for range random.IntN(4) {
+			key = append(key, byte(random.IntN(30)))
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func pileOf(p params.Params, h *keyhash.Hasher, keys [][]byte, from int) *Pile {
+	pile := NewPile(p, h)
+	for i, key := range keys {
+		pile.Add(key, fmt.Append(nil, from+i))
+	}
+	return pile
+}
+
+// wanted is what has to come out: each key once, with its last value, by
+// digest and then by key.
+func wanted(h *keyhash.Hasher, keys [][]byte) (items []Item) {
+	last := map[string]int{}
+	for i, key := range keys {
+		last[string(key)] = i
+	}
+	digest := func(key []byte) []byte {
+		var buf keyhash.Buffer
+		return append(bytes.Clone(h.Sum(&buf, key)), make([]byte, 64)...)[:64]
+	}
+	for key, i := range last {
+		items = append(items, Item{Key: []byte(key), Value: fmt.Append(nil, i)})
+	}
+	slices.SortFunc(items, func(a, b Item) int {
+		if c := bytes.Compare(digest(a.Key), digest(b.Key)); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.Key, b.Key)
+	})
+	return items
+}
+
+func expectItems(t *testing.T, got, want []Item) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d entries, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if !bytes.Equal(got[i].Key, want[i].Key) || !bytes.Equal(got[i].Value, want[i].Value) {
+			t.Fatalf("entry %d is %q: %s, want %q: %s", i, got[i].Key, got[i].Value, want[i].Key, want[i].Value)
+		}
+	}
+}
+
+// TestSorted: however many entries, they come in hash order, each key with its
+// last value.
+func TestSorted(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, code := range hashes {
+		h := hasher(t, code)
+		p := params.Params{HashAlg: code, BitWidth: 5, BucketSize: 3}
+		for _, n := range []int{0, 1, 2, 7, 64, 65, 300, 5000} {
+			keys := randomEntries(random, n)
+			s := pileOf(p, h, keys, 0).unsorted().sort()
+			var got []Item
+			if err := s.each(s.all(), nil, func(item Item) error { got = append(got, item); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			expectItems(t, got, wanted(h, keys))
+		}
+	}
+}
+
+// TestParts: the parts are all groups, one after the other, of about the same
+// size, and none cuts an element of the root in two.
+func TestParts(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, code := range hashes {
+		h := hasher(t, code)
+		for _, width := range []int{3, 5, 8, 13, 16} {
+			for _, n := range []int{0, 1, 30, 5000} {
+				for workers := 1; workers < 6; workers++ {
+					p := params.Params{HashAlg: code, BitWidth: width, BucketSize: 3}
+					s := pileOf(p, h, randomEntries(random, n), 0).unsorted().scatter()
+					parts := s.parts(workers, width)
+					if len(parts) > workers || len(parts) == 0 {
+						t.Fatalf("%d parts for %d workers", len(parts), workers)
+					}
+					at, rootAt := 0, 0
+					for _, part := range parts {
+						first, end := s.rootIndexes(part, width)
+						if part.first != at || first != rootAt || part.end <= part.first || end <= first {
+							t.Fatalf("%v comes after group %d; of the root it is %d to %d, after %d", part, at, first, end, rootAt)
+						}
+						for _, r := range s.records[s.starts[part.first]:s.starts[part.end]] {
+							if index := keyhash.HeadIndex(r.head, 0, width); index < first || index >= end {
+								t.Fatalf("root index %d in the part from %d to %d", index, first, end)
+							}
+						}
+						if code == multicodec.Sha2_256 && n == 5000 && width < 13 && width > 3 && s.len(part) > 2*n/workers {
+							t.Errorf("%d entries in one of %d parts of %d", s.len(part), workers, n)
+						}
+						at, rootAt = part.end, end
+					}
+					if at != len(s.starts)-1 || rootAt != 1<<width {
+						t.Fatalf("the parts end at group %d of %d, root index %d of %d", at, len(s.starts)-1, rootAt, 1<<width)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestSorter spills piles, merges some of the runs, and merges those with what
+// is left in memory.
+func TestSorter(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for _, code := range hashes {
+		h := hasher(t, code)
+		p := params.Params{HashAlg: code, BitWidth: 5, BucketSize: 3}
+		keys := randomEntries(random, 3000)
+		for _, size := range []int{1000, 299, 3000, 4000} { // entries a pile
+			dir, s := t.TempDir(), NewSorter(p, h)
+			var runs []*Run
+			made, at := 0, 0
+			for ; at+size <= len(keys); at += size {
+				run, err := s.Spill(pileOf(p, h, keys[at:at+size], at), dir, made)
+				if err != nil {
+					t.Fatal(err)
+				}
+				made++
+				if runs = append(runs, run); len(runs) == 4 {
+					merged, err := s.MergeRuns(runs, dir, made)
+					if err != nil {
+						t.Fatal(err)
+					}
+					made++
+					runs = append(runs[:0], merged)
+				}
+			}
+			collect := func(s Sorter) (got []Item, err error) {
+				err = s.each(runs, pileOf(p, h, keys[at:], at), func(item Item) error { got = append(got, item); return nil })
+				return got, err
+			}
+			got, err := collect(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			expectItems(t, got, wanted(h, keys))
+
+			refusal := errors.New("repeated")
+			s.Repeated = func([]byte) error { return refusal }
+			if _, err := collect(s); size < 3000 && !errors.Is(err, refusal) {
+				t.Errorf("piles of %d: error %v", size, err)
+			}
+		}
+	}
+}
+
+// TestSorterReportsBrokenRuns: a run that ends too early is an error.
+func TestSorterReportsBrokenRuns(t *testing.T) {
+	p := params.Default()
+	h := hasher(t, p.HashAlg)
+	s := NewSorter(p, h)
+	run, err := s.Spill(pileOf(p, h, [][]byte{[]byte("key")}, 0), t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Entries = 2
+	if err := s.each([]*Run{run}, nil, func(Item) error { return nil }); err == nil {
+		t.Error("it is taken for whole")
+	}
+	run.path += "-not-there"
+	if err := s.each([]*Run{run}, nil, func(Item) error { return nil }); err == nil {
+		t.Error("it is not missed")
+	}
+}
+
+// TestHeadOfPath: the head that all keys below a path share.
+func TestHeadOfPath(t *testing.T) {
+	for width := params.MinBitWidth; width <= params.MaxBitWidth; width++ {
+		digest := []byte{0x9a, 0xbc, 0xde, 0xf0, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}
+		var path []int
+		for depth := 0; (depth+1)*width <= 64; depth++ {
+			path = append(path, keyhash.Index(digest, depth, width))
+			head, ok := headOfPath(path, width)
+			if !ok {
+				t.Fatalf("bit width %d: no head at depth %d", width, depth)
+			}
+			for level, index := range path {
+				if got := keyhash.HeadIndex(head, level, width); got != index {
+					t.Fatalf("bit width %d: index %d at level %d of %d, want %d", width, got, level, depth, index)
+				}
+			}
+		}
+		if _, ok := headOfPath(append(path, 0), width); ok {
+			t.Errorf("bit width %d: a head for more than 64 bits", width)
+		}
+	}
+}
