@@ -332,8 +332,9 @@ func TestCacheIsBounded(t *testing.T) {
 // TestWalkKeepsWhatLookupsUse: a walk over the whole map fills what is free in
 // the cache, and pushes out nothing.
 func TestWalkKeepsWhatLookupsUse(t *testing.T) {
-	s, root := slowMap(t, false)
-	s.Delay = nil
+	// So large that the cache, which is in parts, has room in each for what is
+	// looked up.
+	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 4, BucketSize: 2}, numbered(8000))
 	all := load(t, s, root)
 	keys := keysOf(t, all)
 	n := load(t, s, root, hamt.WithCacheBytes(all.CacheStats().Bytes/2))

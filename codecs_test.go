@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime"
 	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/codec/dagjson"
@@ -257,5 +258,37 @@ func TestLargeEdit(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestMixedEncodings makes a root in DAG-JSON over children in DAG-CBOR: it can
+// be read, and no implementation would write it, so Verify says so of each
+// child; and no transaction makes such a tree.
+func TestMixedEncodings(t *testing.T) {
+	s, cborRoot := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 3, BucketSize: 1}, numbered(30))
+	dagJSON := cidlink.LinkPrototype{Prefix: cid.NewPrefixV1(uint64(multicodec.DagJson), uint64(multicodec.Sha2_256))}
+	m := load(t, s, cborRoot)
+	root, err := s.LinkSystem().Store(linking.LinkContext{}, dagJSON, m.Substrate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixed := load(t, s, root)
+	expectContent(t, mixed, numbered(30))
+	stats, err := mixed.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := int64(0)
+	for err := range mixed.Verify(t.Context()) {
+		if !errors.Is(err, fault.ErrNotCanonical) {
+			t.Fatal(err)
+		}
+		named++
+	}
+	if named != stats.Blocks-1 {
+		t.Errorf("Verify names %d blocks, want all but the root of %d", named, stats.Blocks)
+	}
+	if _, err := (builder.Prototype{LinkPrototype: dagJSON}).Edit(m); err == nil {
+		t.Error("a map in DAG-CBOR can be edited into DAG-JSON")
 	}
 }

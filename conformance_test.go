@@ -268,7 +268,7 @@ func byBulk(ctx context.Context, prototype builder.Prototype, content model) (*a
 // large maps a bit more, because each run is a file.
 func bySpillingBulk(ctx context.Context, prototype builder.Prototype, content model) (*adl.Node, error) {
 	memory := int64(1)
-	if len(content) > 200 {
+	if len(content) > 30 {
 		memory = 1 << 12
 	}
 	return bulk(ctx, prototype, content, builder.BulkOptions{MemoryBytes: memory})

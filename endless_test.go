@@ -20,13 +20,7 @@ import (
 // which each links eight times to the next: 8^85 paths, and at the end of each
 // the same entry, misplaced on all but one. A store of a few kilobytes must
 // not keep a reader busy for ever.
-//
-// It fails as long as a walk has no bound on what it passes in vain, so only
-// the long run asks for it.
 func TestSharedSubtreesEnd(t *testing.T) {
-	if !*long {
-		t.Skip("needs -long")
-	}
 	s := teststore.New()
 	put := func(raw []byte) datamodel.Link {
 		b := blockOf(raw)

@@ -24,6 +24,9 @@ var types = sync.OnceValues(func() (*schema.TypeSystem, error) {
 // RootPrototype builds roots of substrates as typed nodes (type HashMapRoot):
 // for looking at a HAMT's blocks through the schema. Encode and decode with
 // its Representation.
+//
+// What bindnode, which binds the types, cannot hold it cannot decode: a value
+// that is null, since its Any has no null. The ADL itself knows no such limit.
 func RootPrototype() schema.TypedPrototype { return prototypeOf("HashMapRoot") }
 
 // NodePrototype builds nodes below the root as typed nodes (type HashMapNode).

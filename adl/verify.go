@@ -1,15 +1,17 @@
 package adl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
+	"math"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/multiformats/go-multicodec"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
@@ -19,21 +21,21 @@ import (
 // their link or have no valid structure (what is below them stays unseen), and
 // what every lookup tolerates but no canonical tree has: empty buckets,
 // misplaced keys, nodes that should be a bucket, an encoding that is not
-// canonical. No report means that the map is whole and canonical: its root is
+// canonical or not the one of the root. No report means that the map is whole and canonical: its root is
 // the one that any implementation gives for these entries.
 //
-// A context that is done is reported as the last error. Values are not
-// followed where they are links.
+// A context that is done is reported as the last error, and so is a tree of
+// which so many nodes are reached in vain that the walk would not end. Values
+// are not followed where they are links.
 func (n *Node) Verify(ctx context.Context) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		hasher, err := keyhash.For(n.Params().HashAlg)
+		v, err := newVerifier(n)
 		if err != nil {
 			yield(err)
 			return
 		}
-		v := verifier{node: n, hasher: hasher}
 		walk := n.tree.WalkNodes(ctx, n.ahead)
 		for {
 			step, more := walk.Next()
@@ -59,20 +61,28 @@ func isContextError(err error) bool {
 }
 
 type verifier struct {
-	node   *Node
-	hasher *keyhash.Hasher
+	node *Node
+	root datamodel.Link
+	sink *store.Sink // makes the blocks that there should be
+}
+
+func newVerifier(n *Node) (*verifier, error) {
+	root, err := n.Link()
+	if err != nil {
+		return nil, err
+	}
+	sink, err := store.NewSink(n.tree.Source().LinkSystem(), n.LinkPrototype(), math.MaxInt)
+	return &verifier{n, root, sink}, err
 }
 
 // check reports the faults of one node that parsing tolerates.
 func (v *verifier) check(place *trie.Place, yield func(error) bool) bool {
 	node, p, isRoot := place.Node(), v.node.Params(), place.CID() == nil
-	path := place.Path()
 	report := func(f *fault.Error) bool {
-		f.Path = path
-		f.Link = v.link(place)
+		f.Path, f.Link = place.Path(), v.link(place)
 		return yield(f)
 	}
-	if !block.Canonical(node, p, isRoot) && !report(fault.New(fault.ErrNotCanonical, "")) {
+	if !v.canonical(place) && !report(fault.New(fault.ErrNotCanonical, "")) {
 		return false
 	}
 	if !isRoot && node.Links() == 0 && node.Entries() <= p.BucketSize &&
@@ -89,7 +99,7 @@ func (v *verifier) check(place *trie.Place, yield func(error) bool) bool {
 			ok = report(fault.New(fault.ErrEmptyBucket, "index %d", index))
 		}
 		for ok && bucket.Next() {
-			if !v.placed(bucket.Key(), path, index) {
+			if !v.node.tree.Placed(bucket.Key(), place, index) {
 				ok = report(fault.New(fault.ErrMisplaced, "key %q, index %d", bucket.Key(), index))
 			}
 		}
@@ -98,33 +108,31 @@ func (v *verifier) check(place *trie.Place, yield func(error) bool) bool {
 	return ok
 }
 
+// canonical says whether a block is written, and named, the one way that the
+// root's link prototype allows.
+func (v *verifier) canonical(place *trie.Place) bool {
+	node, p := place.Node(), v.node.Params()
+	if !block.Canonical(node, p, place.CID() == nil) {
+		return false
+	}
+	name := place.CID()
+	if name == nil {
+		name = []byte(v.root.Binary())
+	}
+	if v.sink.Prototype().Codec == uint64(multicodec.DagCbor) {
+		return v.sink.Names(name) // the bytes are, by block.Canonical
+	}
+	made, err := v.sink.Make(node.Raw())
+	return err == nil && bytes.Equal(made.CID, name)
+}
+
 func (v *verifier) link(place *trie.Place) datamodel.Link {
 	if place.CID() == nil {
-		link, err := v.node.Link()
-		if err != nil {
-			return nil
-		}
-		return link
+		return v.root
 	}
 	link, err := store.Link(place.CID())
 	if err != nil {
-		return nil
+		return nil // the block came by it, so this cannot be
 	}
 	return link
-}
-
-// placed says whether the hash of a key leads to a place.
-func (v *verifier) placed(key []byte, path fault.Path, index int) bool {
-	var buf keyhash.Buffer
-	digest := v.hasher.Sum(&buf, key)
-	width := v.node.Params().BitWidth
-	if depth := len(path); depth > 0 && depth*width >= 8*len(digest) {
-		return false
-	}
-	for depth, at := range path {
-		if keyhash.Index(digest, depth, width) != at {
-			return false
-		}
-	}
-	return keyhash.Index(digest, len(path), width) == index
 }

@@ -210,7 +210,7 @@ func (b *Bulk) Finish(ctx context.Context) (node *adl.Node, err error) {
 	raw := root.AppendRoot(nil)
 	named, err := b.shop.sink.Make(raw)
 	if err != nil {
-		return nil, trie.Oversized(err, raw, nil, b.shop.Params)
+		return nil, trie.Oversized(err, raw, fault.Path{}, b.shop.Params)
 	}
 	if err := b.shop.sink.Write(ctx, named); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
@@ -38,7 +39,7 @@ func (d *draft) finish(root *block.Encoder) (err error) {
 	d.root = root.AppendRoot(nil)
 	d.named, err = d.shop.sink.Make(d.root)
 	if err != nil {
-		return trie.Oversized(err, d.root, nil, d.shop.Params)
+		return trie.Oversized(err, d.root, fault.Path{}, d.shop.Params)
 	}
 	return nil
 }

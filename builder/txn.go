@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
@@ -29,9 +30,10 @@ type Txn struct {
 func NewTxn(base *adl.Node) (*Txn, error) { return PrototypeOf(base).Edit(base) }
 
 // Edit begins a transaction on a map with the limits of the prototype
-// (InlineBytes, MaxBlockBytes), and where it has them with its LinkSystem,
-// which must then have the map's blocks too, and its LinkPrototype. The
-// parameters stay the map's.
+// (InlineBytes, MaxBlockBytes), and where it has one with its LinkSystem, which
+// must then have the map's blocks too. The parameters stay the map's, and so
+// does the link prototype: a tree of two kinds of blocks is not canonical, so
+// another one is an error.
 func (p Prototype) Edit(base *adl.Node) (*Txn, error) {
 	like := PrototypeOf(base)
 	p.Params = like.Params
@@ -40,6 +42,9 @@ func (p Prototype) Edit(base *adl.Node) (*Txn, error) {
 	}
 	if p.LinkPrototype == nil {
 		p.LinkPrototype = like.LinkPrototype
+	}
+	if p.LinkPrototype != like.LinkPrototype {
+		return nil, fmt.Errorf("hamt: the map's blocks are named by %v, not by %v; rebuild it to change that", like.LinkPrototype, p.LinkPrototype)
 	}
 	if p.Context == nil {
 		p.Context = like.Context

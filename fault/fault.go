@@ -114,7 +114,8 @@ type Error struct {
 	// Link is the block's link; nil where there is none, as for a node that
 	// was handed over already decoded, or a block that was never written.
 	Link datamodel.Link
-	// Path is where the block stands in its tree.
+	// Path is where the block stands in its tree; the root's is empty. It is
+	// nil where the fault is one of a key or a value, and of no block.
 	Path Path
 	// Detail says more, in words; it may be empty.
 	Detail string
@@ -135,9 +136,10 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 		b.WriteString(e.Cause.Error())
 	}
-	if e.Link != nil {
+	switch {
+	case e.Link != nil:
 		fmt.Fprintf(&b, " (block %s at %s)", e.Link, e.Path)
-	} else {
+	case e.Path != nil:
 		fmt.Fprintf(&b, " (node at %s)", e.Path)
 	}
 	return b.String()

@@ -141,6 +141,17 @@ func (s *Sink) name(encoded []byte) ([]byte, error) {
 	return s.withDigest(hasher.Sum(nil))
 }
 
+// Names says whether a binary CID is of the sink's version, codec and hash.
+func (s *Sink) Names(binaryCID []byte) bool {
+	digest, ok := bytes.CutPrefix(binaryCID, s.prefix)
+	if !ok {
+		return false
+	}
+	length, width := binary.Uvarint(digest)
+	n := s.prototype.MhLength
+	return width > 0 && (n < 0 || s.prototype.MhType == uint64(multicodec.Identity) || uint64(n) == length)
+}
+
 func (s *Sink) withDigest(digest []byte) ([]byte, error) {
 	n := s.prototype.MhLength
 	if n < 0 || s.prototype.MhType == uint64(multicodec.Identity) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 )
 
 // Read-ahead, in numbers.
@@ -29,6 +30,12 @@ const (
 	aheadPlaces = 4
 )
 
+// maxVain is how many nodes without links a walk passes whose keys do not lead
+// there, or that hold none. A tree may have some: peers have bugs. But blocks
+// that link to each other many times over, each of them honest, have more
+// paths than there is time for, and all but one of those to any block is vain.
+const maxVain = 1 << 16
+
 // Walker visits the nodes of a tree depth first, each node's elements in order
 // of index: hash order. While one node is being used the next ones are being
 // loaded, as soon as the store turns out to be slow.
@@ -42,6 +49,7 @@ type Walker struct {
 	ahead     int  // loads in flight at most
 	nodesOnly bool // do not stop at buckets
 	begun     bool
+	vain      int // nodes passed in vain
 	stack     []frame
 
 	mean    atomic.Int64  // of the time a load takes, moving, in nanoseconds
@@ -125,10 +133,53 @@ func (w *Walker) Next() (Step, bool) {
 		if err := w.enter(child); err != nil {
 			return Step{Place: child, Position: -1, Err: err}, true
 		}
+		if child.node.Links() == 0 && !w.tree.leadsTo(child) {
+			if w.vain++; w.vain > maxVain {
+				w.stack = nil
+				return Step{Place: child, Position: -1, Err: locatedCID(
+					fault.New(fault.ErrMisplaced, "and so in %d nodes before; this walk would not end", maxVain),
+					child.CID(), child.Path())}, true
+			}
+		}
 		w.push(child)
 		return Step{Place: child, Position: -1}, true
 	}
 	return Step{}, false
+}
+
+// leadsTo says whether the hash of the first key in a node leads to its place.
+func (t *Tree) leadsTo(p *Place) bool {
+	for position := range p.node.Len() {
+		if b := p.node.Bucket(position); b.Next() {
+			return t.leads(b.Key(), p)
+		}
+	}
+	return false
+}
+
+// leads says whether the hash of a key leads to a place.
+func (t *Tree) leads(key []byte, p *Place) bool {
+	var buf keyhash.Buffer
+	digest := t.hasher.Sum(&buf, key)
+	if !hasBits(8*len(digest), p.depth, t.params.BitWidth) {
+		return false
+	}
+	for at := p; at.parent != nil; at = at.parent {
+		if keyhash.Index(digest, at.parent.depth, t.params.BitWidth) != at.index {
+			return false
+		}
+	}
+	return true
+}
+
+// Placed says whether the hash of a key leads to the element at index of the
+// node at a place.
+func (t *Tree) Placed(key []byte, p *Place, index int) bool {
+	if !t.leads(key, p) {
+		return false
+	}
+	var buf keyhash.Buffer
+	return keyhash.Index(t.hasher.Sum(&buf, key), p.depth, t.params.BitWidth) == index
 }
 
 func (w *Walker) push(p *Place) { w.stack = append(w.stack, frame{place: p}) }

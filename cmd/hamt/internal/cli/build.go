@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+)
+
+type build struct {
+	app            *app
+	format, column string
+	name           string
+	refuse         bool
+	layout         layoutFlags
+	blocks         blockFlags
+	bulk           bulkFlags
+}
+
+func (a *app) buildVerb() *cobra.Command {
+	b := &build{app: a}
+	c := verb(groupWrite, "build [FILE|-]", "Build a map and print its root", `
+printf '%s\n' '{"key":"Alice","value":1}' '{"key":"Bob","value":[2,3]}' | hamt build --name people
+hamt build --format csv --key name people.csv
+hamt build --bit-width 5 --hash murmur3-x64-64 data.json`, counts{0, 1}, b.run)
+	c.Long = `Build a map of the entries in FILE, or of standard input, and print its root.
+Input of any size will do: what does not fit into --memory is sorted on disk.
+
+ndjson  lines {"key":K,"value":V} of DAG-JSON, K a string or bytes
+json    one DAG-JSON map
+csv     a header; the column --key is the key, the others make a map of strings
+
+The format is told from the extension (.ndjson, .jsonl, .json, .csv) unless
+--format says it; standard input is ndjson. Of a key that comes again the last
+value counts.`
+	flags := c.Flags()
+	flags.StringVar(&b.format, "format", "", "`FORMAT` of the input: ndjson, json or csv")
+	flags.StringVar(&b.column, "key", "", "the `COLUMN` of a CSV that is the key (default: the first)")
+	flags.BoolVar(&b.refuse, "refuse-repeated", false, "refuse input in which a key comes again")
+	nameFlag(flags, &b.name)
+	b.layout.add(flags, false)
+	b.blocks.add(flags)
+	b.bulk.add(flags)
+	return c
+}
+
+func (b *build) run(ctx context.Context, args []string) error {
+	if err := b.app.checkWriting(b.name); err != nil {
+		return err
+	}
+	file := "-"
+	if len(args) > 0 {
+		file = args[0]
+	}
+	format, err := input.FormatOf(b.format, file)
+	if err != nil {
+		return usage("%w", err)
+	}
+	if b.column != "" && format != input.CSV {
+		return usage("--key names a column of a CSV, and the input is %s", format)
+	}
+	source := sourceOf(file, nil, format, b.column)
+	err = b.app.reading(ctx, args, func(file string, r io.Reader, p *progress) error {
+		source.Reader = r
+		return b.build(ctx, source, p)
+	})
+	if errors.Is(err, fault.ErrRepeatedKey) {
+		return b.findRepeated(ctx, args, source, err)
+	}
+	return err
+}
+
+// findRepeated says in which line a key comes again, by reading a file once
+// more: which line a key came from is not worth remembering for all keys.
+func (b *build) findRepeated(ctx context.Context, args []string, source input.Source, err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return err
+	}
+	refused := usage("%s: %w %s", source.Name, fault.ErrRepeatedKey, f.Detail)
+	key, unquoteErr := strconv.Unquote(f.Detail)
+	if unquoteErr != nil || len(args) == 0 || args[0] == "-" {
+		return refused
+	}
+	return b.app.reading(ctx, args, func(_ string, r io.Reader, _ *progress) error {
+		source.Reader = r
+		seen := false
+		for entry, err := range source.Entries() {
+			if err != nil {
+				return err
+			}
+			if string(entry.Key) != key {
+				continue
+			}
+			if seen {
+				return source.At(entry.Line, fmt.Errorf("%w %s", fault.ErrRepeatedKey, f.Detail))
+			}
+			seen = true
+		}
+		return refused // the file is another by now
+	})
+}
+
+func (b *build) build(ctx context.Context, source input.Source, p *progress) (err error) {
+	late := &lateStore{open: func() (*store.Embedded, error) {
+		return store.OpenForWriting(ctx, b.app.location, b.app.storeOptions())
+	}}
+	defer closing(late, &err)
+	bulk, err := b.begin(ctx, late, p)
+	if err != nil {
+		return err
+	}
+	defer closing(bulk, &err)
+	for entry, err := range source.Entries() {
+		if err != nil {
+			return err
+		}
+		if err := bulk.SetRaw(entry.Key, entry.Value); err != nil {
+			return inLine(source, entry.Line, err)
+		}
+	}
+	p.next("building blocks")
+	m, err := bulk.Finish(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := late.get()
+	if err != nil {
+		return err
+	}
+	return b.app.publish(s, m, rootRef{}, b.name)
+}
+
+// begin makes the builder. What it refuses are the flags.
+func (b *build) begin(ctx context.Context, late *lateStore, p *progress) (*builder.Bulk, error) {
+	parameters, err := b.layout.params()
+	if err != nil {
+		return nil, err
+	}
+	links, err := b.blocks.linkPrototype()
+	if err != nil {
+		return nil, err
+	}
+	options, err := b.bulk.options(b.app, p)
+	if err != nil {
+		return nil, err
+	}
+	if b.refuse {
+		options.Repeated = builder.Refuse
+	}
+	bulk, err := b.blocks.limits(builder.Prototype{
+		Params: parameters, LinkSystem: late.linkSystem(), LinkPrototype: links, Context: ctx,
+	}).NewBulk(options)
+	if err != nil {
+		return nil, usage("%w", plain{err})
+	}
+	return bulk, nil
+}
+
+// options make a place for what goes to disk: one of our own, that is removed
+// also where the process ends in the middle.
+func (f *bulkFlags) options(a *app, p *progress) (builder.BulkOptions, error) {
+	dir, err := os.MkdirTemp(f.spill, "hamt-")
+	if err != nil {
+		return builder.BulkOptions{}, usage("no place for --spill: %w", err)
+	}
+	a.onExit(func() { _ = os.RemoveAll(dir) }) // nothing more can be done
+	return builder.BulkOptions{
+		MemoryBytes: int64(f.memory),
+		SpillDir:    dir,
+		Progress: func(at builder.BulkProgress) {
+			if at.Blocks > 0 {
+				p.set(at.Blocks)
+			}
+		},
+	}, nil
+}

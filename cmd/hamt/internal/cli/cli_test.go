@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+)
+
+func TestStatusOf(t *testing.T) {
+	link := cidlink.Link{}
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{absent("x"), 1},
+		{usage("x"), 2},
+		{fmt.Errorf("more: %w", usage("x")), 2},
+		{&input.Error{Name: "f", Line: 1, Err: io.ErrUnexpectedEOF}, 2},
+		{fmt.Errorf("x.car %w", store.ErrReadOnly), 2},
+		{&fault.Error{Kind: fault.ErrValue}, 2},
+		{&fault.Error{Kind: fault.ErrRepeatedKey}, 2},
+		{&fault.Error{Kind: fault.ErrTooLarge}, 2},                        // to be written
+		{&fault.Error{Kind: fault.ErrTooLarge, Link: link}, 3},            // read
+		{&fault.Error{Kind: fault.ErrMaxDepth, Link: link}, 3},            //
+		{&fault.Error{Kind: fault.ErrMissing, Cause: errors.New("x")}, 3}, //
+		{store.ErrLocked, 3},
+		{store.ErrNoStore, 3},
+		{errors.New("x"), 3},
+		{fmt.Errorf("more: %w", context.Canceled), 130},
+		{usage("%w", context.Canceled), 130},
+	} {
+		if got := statusOf(c.err); got != c.want {
+			t.Errorf("%v: status %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "17": 17, "17B": 17, "1k": 1024, "2KiB": 2048, "3MB": 3 << 20, "512MiB": 512 << 20, "4G": 4 << 30, "8191PiB": -1,
+		"": -1, "x": -1, "-1": -1, "1.5G": -1, "1 G": -1, "1iB": -1, "9999999999GiB": -1, "1BM": -1,
+	} {
+		var s size
+		err := s.Set(text)
+		if (err != nil) != (want < 0) || err == nil && int64(s) != want {
+			t.Errorf("%q: %d, %v", text, s, err)
+		}
+	}
+	for n, want := range map[size]string{0: "0", 1000: "1000", 1024: "1KiB", 256 << 20: "256MiB", 1 << 40: "1024GiB", 1 << 50: "1048576GiB"} {
+		if got := n.String(); got != want {
+			t.Errorf("%d: %s, want %s", int64(n), got, want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for key, want := range map[string]bool{"": true, "a b": true, "é": true, "a\nb": false, "\x7f": false, "\xff": false, "\u0085": false} {
+		if printable([]byte(key)) != want {
+			t.Errorf("%q", key)
+		}
+	}
+}
+
+// TestInterruptible: reading ends with the context, also where the stream has
+// nothing to give.
+func TestInterruptible(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	stream, typing := io.Pipe()
+	defer typing.Close()
+	r := newInterruptible(ctx, stream)
+	go func() {
+		_, _ = io.WriteString(typing, "some text") // ends with the pipe
+		cancel()
+	}()
+	got, err := io.ReadAll(r)
+	if string(got) != "some text" || !errors.Is(err, context.Canceled) {
+		t.Errorf("%q, %v", got, err)
+	}
+	r = newInterruptible(context.Background(), strings.NewReader(strings.Repeat("long", 100_000)))
+	if got, err := io.ReadAll(r); len(got) != 400_000 || err != nil {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}

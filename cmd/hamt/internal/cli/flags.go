@@ -1,0 +1,255 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/ipfs/go-cid"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/multiformats/go-multicodec"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// verb makes a command of the package's kind.
+func verb(
+	group, use, short, example string, args counts,
+	run func(ctx context.Context, args []string) error,
+) *cobra.Command {
+	return &cobra.Command{
+		GroupID: group, Use: use, Short: short, Example: indent(example), Args: args.check,
+		DisableFlagsInUseLine: true,
+		RunE:                  func(c *cobra.Command, args []string) error { return run(c.Context(), args) },
+	}
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ")
+}
+
+// counts are the least and the most arguments that a verb takes.
+type counts struct{ least, most int }
+
+// many stands for any number of arguments.
+const many = math.MaxInt
+
+func exactly(n int) counts { return counts{n, n} }
+
+// rootAnd is ROOT and rest more arguments, or only these: whether the store has
+// a default root is seen when it is opened.
+func rootAnd(rest int) counts { return counts{rest, rest + 1} }
+
+func (n counts) check(c *cobra.Command, args []string) error {
+	if len(args) < n.least || len(args) > n.most {
+		return fmt.Errorf("usage: %s", c.UseLine())
+	}
+	return nil
+}
+
+// layoutFlags are the parameters of a map. On building they are chosen. On
+// reading they are needed for Filecoin's layouts alone, whose blocks do not
+// carry them.
+type layoutFlags struct {
+	layout     string
+	hash       code
+	bitWidth   int
+	bucketSize int
+	changed    func(name string) bool
+}
+
+func (f *layoutFlags) add(flags *pflag.FlagSet, reading bool) *layoutFlags {
+	which := ""
+	if reading {
+		which = " (of a map in a Filecoin layout)"
+	}
+	p := params.Default()
+	f.hash = code(p.HashAlg)
+	flags.StringVar(&f.layout, "layout", p.Layout.String(), "how nodes are written: spec, filecoin-v3 or filecoin-v0")
+	flags.Var(&f.hash, "hash", "hash function for keys, by its multicodec `NAME` or 0x… code"+which)
+	flags.IntVar(&f.bitWidth, "bit-width", p.BitWidth, "bits of the hash that each level takes, 3 to 16"+which)
+	flags.IntVar(&f.bucketSize, "bucket-size", p.BucketSize, "entries that fit into a bucket, from 1"+which)
+	f.changed = flags.Changed
+	return f
+}
+
+// reading adds the flags to a verb that reads maps.
+func (f *layoutFlags) reading(c *cobra.Command) *cobra.Command {
+	f.add(c.Flags(), true)
+	return c
+}
+
+// params gives the parameters; in Filecoin's layouts what is not said is as on
+// Filecoin's chain.
+func (f *layoutFlags) params() (params.Params, error) {
+	p := params.Default()
+	switch f.layout {
+	case params.Spec.String():
+	case params.FilecoinV3.String():
+		p = params.Filecoin()
+	case params.FilecoinV0.String():
+		p = params.Filecoin()
+		p.Layout = params.FilecoinV0
+	default:
+		return p, usage("there is no layout %q: take spec, filecoin-v3 or filecoin-v0", f.layout)
+	}
+	if f.changed("hash") {
+		p.HashAlg = multicodec.Code(f.hash)
+	}
+	if f.changed("bit-width") {
+		p.BitWidth = f.bitWidth
+	}
+	if f.changed("bucket-size") {
+		p.BucketSize = f.bucketSize
+	}
+	if err := p.Validate(); err != nil {
+		return p, usage("%w", plain{err})
+	}
+	return p, nil
+}
+
+// code is a flag for a multicodec.
+type code multicodec.Code
+
+func (c *code) String() string { return multicodec.Code(*c).String() }
+func (c *code) Type() string   { return "name" }
+
+// Set takes a name from the multicodec table or any number: a hash can be
+// registered under any.
+func (c *code) Set(text string) error {
+	if n, err := strconv.ParseUint(text, 0, 63); err == nil {
+		*c = code(n)
+		return nil
+	}
+	return (*multicodec.Code)(c).Set(text)
+}
+
+// blockFlags say how blocks are written.
+type blockFlags struct {
+	codec, hash  code
+	inline, most size
+}
+
+func (f *blockFlags) add(flags *pflag.FlagSet) {
+	f.codec, f.hash = code(multicodec.DagCbor), code(multicodec.Sha2_256)
+	flags.Var(&f.codec, "codec", "codec of the blocks: dag-cbor, dag-json or another")
+	flags.Var(&f.hash, "block-hash", "hash function for blocks, by its multicodec `NAME`: sha2-256, blake3 or another")
+	f.addLimits(flags)
+}
+
+// addLimits adds the flags that make sense for changes to a map, whose other
+// blocks are there already.
+func (f *blockFlags) addLimits(flags *pflag.FlagSet) {
+	f.most = 1 << 20
+	flags.Var(&f.inline, "inline-bytes", "keep values above this `SIZE` in blocks of their own (0: none)")
+	flags.Var(&f.most, "max-block", "refuse to write a block above this `SIZE`")
+}
+
+// limits puts the limits into a prototype.
+func (f *blockFlags) limits(p builder.Prototype) builder.Prototype {
+	p.InlineBytes, p.MaxBlockBytes = f.inline.int(), f.most.int()
+	return p
+}
+
+// linkPrototype names the blocks.
+func (f *blockFlags) linkPrototype() (cidlink.LinkPrototype, error) {
+	if multicodec.Code(f.hash) == multicodec.Identity {
+		return cidlink.LinkPrototype{}, usage("--block-hash identity would put blocks into their own names")
+	}
+	return cidlink.LinkPrototype{Prefix: cid.Prefix{
+		Version: 1, Codec: uint64(f.codec), MhType: uint64(f.hash), MhLength: -1,
+	}}, nil
+}
+
+// bulkFlags say how much a build may take.
+type bulkFlags struct {
+	memory size
+	spill  string
+}
+
+func (f *bulkFlags) add(flags *pflag.FlagSet) {
+	f.memory = builder.DefaultBulkMemory
+	flags.Var(&f.memory, "memory", "how much to keep in memory before sorted parts go to disk, such as 512MiB")
+	flags.StringVar(&f.spill, "spill", "", "`DIR` for the parts that go to disk (default: where temporary files go)")
+}
+
+func nameFlag(flags *pflag.FlagSet, name *string) {
+	flags.StringVar(name, "name", "", "give the new root a `NAME`")
+}
+
+// size is a flag for a number of bytes.
+type size int64
+
+func (s *size) Type() string { return "size" }
+func (s *size) String() string {
+	units := []string{"", "KiB", "MiB", "GiB"}
+	n, unit := int64(*s), 0
+	for n != 0 && n%1024 == 0 && unit < len(units)-1 {
+		n, unit = n/1024, unit+1
+	}
+	return strconv.FormatInt(n, 10) + units[unit]
+}
+
+// Set takes a number with a unit: KiB, MiB, GiB in powers of 1024, where K, M,
+// G and KB, MB, GB mean the same.
+func (s *size) Set(text string) error {
+	number := strings.TrimRight(text, "kKmMgGiIbB")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 {
+		return errors.New("it is not a size such as 512MiB")
+	}
+	var unit int64
+	switch strings.ToUpper(text[len(number):]) {
+	case "", "B":
+		unit = 1
+	case "K", "KB", "KIB":
+		unit = 1 << 10
+	case "M", "MB", "MIB":
+		unit = 1 << 20
+	case "G", "GB", "GIB":
+		unit = 1 << 30
+	default:
+		return errors.New("its unit is not KiB, MiB or GiB")
+	}
+	if n > math.MaxInt64/unit {
+		return errors.New("it is too large")
+	}
+	*s = size(n * unit)
+	return nil
+}
+
+// int gives the size for an API that takes an int.
+func (s *size) int() int { return int(min(int64(*s), math.MaxInt)) }
+
+// keyFlags say how KEY arguments are written.
+type keyFlags struct{ hex bool }
+
+func (f *keyFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.hex, "hex", false, "KEY is in hexadecimal")
+}
+
+func (f *keyFlags) key(text string) ([]byte, error) {
+	if !f.hex {
+		return []byte(text), nil
+	}
+	key, err := hex.DecodeString(text)
+	if err != nil {
+		return nil, usage("KEY %q is not in hexadecimal", text)
+	}
+	return key, nil
+}
+
+// show writes a key as it was typed.
+func (f *keyFlags) show(key []byte) string {
+	if f.hex {
+		return hex.EncodeToString(key)
+	}
+	return fmt.Sprintf("%q", key)
+}

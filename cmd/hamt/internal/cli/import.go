@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/ipfs/go-cid"
+	"github.com/spf13/cobra"
+
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/car"
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+)
+
+func (a *app) importVerb() *cobra.Command {
+	var name string
+	var layout layoutFlags
+	c := verb(groupStore, "import FILE.car", "Copy a CAR into the store and print its roots", `
+hamt import people.car --name people`, exactly(1), func(ctx context.Context, args []string) error {
+		if err := a.checkWriting(name); err != nil {
+			return err
+		}
+		return a.reading(ctx, args, func(file string, r io.Reader, p *progress) error {
+			return a.importCAR(ctx, file, r, name, &layout)
+		})
+	})
+	c.Long = `Copy all blocks of a CAR, version 1 or 2, into the store, each checked against
+its CID, and print the roots that the CAR names, one a line. A root that is not
+a whole map is an error, and then none is printed.`
+	nameFlag(c.Flags(), &name)
+	return layout.reading(c)
+}
+
+func (a *app) importCAR(ctx context.Context, file string, r io.Reader, name string, layout *layoutFlags) (err error) {
+	in, err := car.NewReader(r, file)
+	if err != nil {
+		return err
+	}
+	roots := in.Roots()
+	if len(roots) == 0 {
+		return fmt.Errorf("%s names no root", file)
+	}
+	if name != "" && len(roots) != 1 {
+		return usage("%s has %d roots, and --name can name only one", file, len(roots))
+	}
+	s, err := store.OpenForWriting(ctx, a.location, a.storeOptions())
+	if err != nil {
+		return err
+	}
+	defer closing(s, &err)
+	for block, err := range in.Blocks() {
+		if err != nil {
+			return err
+		}
+		if err := s.Put(block.CID, block.Data); err != nil {
+			return err
+		}
+	}
+	for _, root := range roots {
+		if err := isWhole(ctx, s, root, layout); err != nil {
+			return fmt.Errorf("%s: root %s: %w", file, root, plain{err})
+		}
+	}
+	if name != "" {
+		err = s.Set(name, roots[0])
+	} else {
+		err = s.Sync()
+	}
+	if err != nil {
+		return err
+	}
+	for _, root := range roots {
+		if _, err := fmt.Fprintln(a.out, root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isWhole loads all blocks of a map.
+func isWhole(ctx context.Context, s store.Store, root cid.Cid, layout *layoutFlags) error {
+	m, err := load(ctx, s, root, layout)
+	if err != nil {
+		return err
+	}
+	_, err = m.Count(ctx)
+	return err
+}

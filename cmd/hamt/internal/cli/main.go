@@ -1,0 +1,168 @@
+// Package cli is the hamt command: its verbs, and what they have in common.
+//
+// stdout carries results alone, so that it can be piped; everything else that
+// people want to know goes to stderr. Each verb is a file; the rest:
+//
+//	main.go      flags of all verbs, from arguments to exit status
+//	status.go    which error gives which exit status: the only place
+//	session.go   opening stores and maps, publishing roots
+//	flags.go     flags that several verbs have
+//	terminal.go  progress, warnings
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+)
+
+// app is one run of the command.
+type app struct {
+	in       io.Reader
+	out      *bufio.Writer
+	err      io.Writer
+	terminal any // what is behind out
+
+	location string
+	wait     time.Duration
+	quiet    bool
+
+	began bool // a verb was found and its arguments accepted
+
+	mu       sync.Mutex
+	cleanups []func()
+	dying    sync.Once
+}
+
+const about = `hamt builds, reads and changes IPLD HashMaps (HAMTs): maps of any size, kept in
+content-addressed blocks. Any set of entries has exactly one tree of blocks, and
+so one root CID; one key is found by loading two to four blocks. Blocks live in
+a store, the directory .hamt here unless --store or HAMT_STORE says otherwise; a
+.car file serves as a read-only store. Values go in and come out as DAG-JSON.
+
+ROOT is a CID, or a name that was given with --name. With a CAR as the store it
+may be left out and is then the CAR's first root.
+
+Exit status: 0 done; 1 not there (a key, a name); 2 bad usage or bad input;
+3 a fault in the store or in the data; 130 interrupted.`
+
+// Main runs the command and gives its exit status.
+func Main(args []string, in io.Reader, out, err io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// Whoever asks a second time does not want to wait for the end.
+	defer context.AfterFunc(ctx, stop)()
+
+	a := &app{in: in, out: bufio.NewWriterSize(out, 64<<10), err: err, terminal: out}
+	defer a.cleanUp()
+	root := a.command()
+	root.SetArgs(args)
+	root.SetOut(a.out)
+	root.SetErr(err)
+	failure := root.ExecuteContext(ctx)
+	if flushed := a.out.Flush(); failure == nil && flushed != nil {
+		failure = fmt.Errorf("cannot print: %w", flushed)
+	}
+	if failure != nil && !a.began {
+		failure = usage("%w (see hamt --help)", failure)
+	}
+	status := statusOf(failure)
+	if message := messageOf(failure); message != "" {
+		a.say(message)
+	}
+	return status
+}
+
+// The groups of verbs in the help.
+const (
+	groupRead  = "read"
+	groupWrite = "write"
+	groupStore = "store"
+)
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "hamt",
+		Short:         "IPLD HashMaps: maps of any size in content-addressed blocks",
+		Long:          about,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.began = true
+		},
+	}
+	location := os.Getenv("HAMT_STORE")
+	if location == "" {
+		location = ".hamt"
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.location, "store", location, "directory of the store, or a .car `FILE`; also HAMT_STORE")
+	flags.DurationVar(&a.wait, "wait", 10*time.Second, "how long to wait for another process that has the store open")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress bar")
+	root.AddGroup(
+		&cobra.Group{ID: groupRead, Title: "Reading a map:"},
+		&cobra.Group{ID: groupWrite, Title: "Making and changing maps:"},
+		&cobra.Group{ID: groupStore, Title: "The store:"},
+	)
+	root.AddCommand(
+		a.getVerb(), a.hasVerb(), a.keysVerb(), a.valuesVerb(), a.entriesVerb(), a.lenVerb(),
+		a.blocksVerb(), a.statVerb(), a.verifyVerb(),
+		a.buildVerb(), a.applyVerb(), a.setVerb(), a.deleteVerb(), a.rebuildVerb(),
+		a.importVerb(), a.exportVerb(), a.namesVerb(),
+		a.versionVerb(),
+	)
+	return root
+}
+
+// say prints a line for people.
+func (a *app) say(message string) {
+	fmt.Fprintf(a.err, "hamt: %s\n", strings.ReplaceAll(trimPrefix(message), "\n", "; "))
+}
+
+// warn prints a line about something that is not as it should be.
+func (a *app) warn(format string, args ...any) { a.say("warning: " + fmt.Sprintf(format, args...)) }
+
+// onExit has something done when the command ends, however it does.
+func (a *app) onExit(do func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cleanups = append(a.cleanups, do)
+}
+
+func (a *app) cleanUp() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, do := range a.cleanups {
+		do()
+	}
+	a.cleanups = nil
+}
+
+// storeOptions say how stores are opened.
+func (a *app) storeOptions() store.Options {
+	return store.Options{
+		Wait: a.wait,
+		Warn: func(message string) { a.warn("%s", message) },
+		Die:  a.die,
+	}
+}
+
+// die ends the process where it is. Whoever comes second waits for the end.
+func (a *app) die(message string) {
+	a.dying.Do(func() {
+		a.say(message)
+		a.cleanUp()
+		os.Exit(statusFault)
+	})
+}

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// progress counts something that takes long. What is counted pays for an
+// addition; drawing goes on beside it.
+type progress struct {
+	at   atomic.Pointer[phase]
+	stop chan struct{} // nil where nothing is drawn
+	gone chan struct{}
+}
+
+// phase is a part of the work that is counted for itself.
+type phase struct {
+	what  string
+	total int64 // -1 where it is not known
+	bytes bool
+	done  atomic.Int64
+}
+
+const (
+	progressAfter = time.Second // what is done before then needs no bar
+	progressEvery = 100 * time.Millisecond
+)
+
+// progress begins to count. The bar is drawn when stderr is a terminal, and
+// taken away by end.
+func (a *app) progress(what string, total int64, bytes bool) *progress {
+	p := &progress{}
+	p.at.Store(&phase{what: what, total: total, bytes: bytes})
+	if a.quiet || !isTerminal(a.err) {
+		return p
+	}
+	p.stop, p.gone = make(chan struct{}), make(chan struct{})
+	go p.draw(a.err)
+	return p
+}
+
+// next begins another phase, whose end is not known.
+func (p *progress) next(what string) { p.at.Store(&phase{what: what, total: -1}) }
+
+func (p *progress) add(n int64) { p.at.Load().done.Add(n) }
+func (p *progress) set(n int64) { p.at.Load().done.Store(n) }
+
+func (p *progress) end() {
+	if p.stop == nil {
+		return
+	}
+	close(p.stop)
+	<-p.gone
+	p.stop = nil
+}
+
+func (p *progress) draw(w io.Writer) {
+	defer close(p.gone)
+	select {
+	case <-p.stop:
+		return
+	case <-time.After(progressAfter):
+	}
+	ticks := time.NewTicker(progressEvery)
+	defer ticks.Stop()
+	var drawn *phase
+	var bar *progressbar.ProgressBar
+	// A bar that cannot be drawn is nothing to fail for.
+	for {
+		if now := p.at.Load(); now != drawn {
+			if bar != nil {
+				_ = bar.Clear()
+			}
+			drawn, bar = now, newBar(w, now)
+		}
+		done := drawn.done.Load()
+		if drawn.total > 0 { // a full bar would finish itself, before the work is finished
+			done = min(done, drawn.total-1)
+		}
+		_ = bar.Set64(done)
+		select {
+		case <-ticks.C:
+		case <-p.stop:
+			_ = bar.Clear()
+			return
+		}
+	}
+}
+
+func newBar(w io.Writer, p *phase) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(p.total,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription(p.what),
+		progressbar.OptionShowBytes(p.bytes),
+		progressbar.OptionUseIECUnits(true),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
+// counting counts what is read.
+type counting struct {
+	io.Reader
+	progress *progress
+}
+
+func (c counting) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.progress.add(int64(n))
+	return n, err
+}
+
+// interruptible gives up reading when the context is done, even where the
+// stream has nothing to give: a terminal at which nobody types, say. The read
+// that is under way is then left behind; it ends with the process.
+type interruptible struct {
+	ctx    context.Context
+	reader io.Reader
+	buffer []byte
+	result chan readResult
+}
+
+type readResult struct {
+	n   int
+	err error
+}
+
+func newInterruptible(ctx context.Context, r io.Reader) *interruptible {
+	return &interruptible{ctx, r, make([]byte, 64<<10), make(chan readResult, 1)}
+}
+
+func (r *interruptible) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	room := r.buffer[:min(len(p), len(r.buffer))]
+	go func() {
+		n, err := r.reader.Read(room)
+		r.result <- readResult{n, err}
+	}()
+	select {
+	case got := <-r.result:
+		return copy(p, room[:got.n]), got.err
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	}
+}
