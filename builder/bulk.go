@@ -102,6 +102,9 @@ func (b *Bulk) Set(key []byte, value datamodel.Node) (err error) {
 	return b.set(key, b.buffer)
 }
 
+// SetString is Set by the bytes of a string.
+func (b *Bulk) SetString(key string, value datamodel.Node) error { return b.Set([]byte(key), value) }
+
 // SetRaw adds an entry whose value is in DAG-CBOR already; fault.ErrValue where
 // it is not, or not in its canonical form.
 func (b *Bulk) SetRaw(key, dagCBOR []byte) error {

@@ -64,9 +64,13 @@ func ExampleNewTxn() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(txn.SetIfAbsent(ctx, []byte("Alice"), basicnode.NewInt(2)))
-	fmt.Println(txn.SetIfAbsent(ctx, []byte("Rabbit"), basicnode.NewInt(3)))
-	fmt.Println(txn.Delete(ctx, []byte("Alice")))
+	fmt.Println(txn.SetStringIfAbsent(ctx, "Alice", basicnode.NewInt(2)))
+	fmt.Println(txn.SetStringIfAbsent(ctx, "Rabbit", basicnode.NewInt(3)))
+	fmt.Println(txn.DeleteString(ctx, "Alice"))
+	fmt.Println(txn.HasString(ctx, "Alice")) // a transaction sees its own changes
+	if _, err := txn.GetString(ctx, "Rabbit"); err != nil {
+		panic(err)
+	}
 	second, _, err := txn.Commit(ctx)
 	if err != nil {
 		panic(err)
@@ -77,6 +81,7 @@ func ExampleNewTxn() {
 	// false <nil>
 	// true <nil>
 	// true <nil>
+	// false <nil>
 	// true <nil>
 	// false <nil>
 }
@@ -91,7 +96,7 @@ func ExamplePrototype_NewBulk() {
 	}
 	defer bulk.Close()
 	for i := range 1000 {
-		if err := bulk.Set(fmt.Appendf(nil, "key %d", i), basicnode.NewInt(int64(i))); err != nil {
+		if err := bulk.SetString(fmt.Sprint("key ", i), basicnode.NewInt(int64(i))); err != nil {
 			panic(err)
 		}
 	}

@@ -133,6 +133,11 @@ func (t *Txn) SetIfAbsent(ctx context.Context, key []byte, value datamodel.Node)
 	return true, t.Set(key, value)
 }
 
+// SetStringIfAbsent is SetIfAbsent by the bytes of a string.
+func (t *Txn) SetStringIfAbsent(ctx context.Context, key string, value datamodel.Node) (bool, error) {
+	return t.SetIfAbsent(ctx, []byte(key), value)
+}
+
 // Delete deletes a key, and says whether it was there.
 func (t *Txn) Delete(ctx context.Context, key []byte) (existed bool, err error) {
 	inBase, err := t.base.Has(ctx, key)
@@ -145,6 +150,11 @@ func (t *Txn) Delete(ctx context.Context, key []byte) (existed bool, err error) 
 		t.batch.Set(key, nil)
 	}
 	return existed, nil
+}
+
+// DeleteString is Delete by the bytes of a string.
+func (t *Txn) DeleteString(ctx context.Context, key string) (existed bool, err error) {
+	return t.Delete(ctx, []byte(key))
 }
 
 // Get finds the value of a key, as the transaction has it;
@@ -161,6 +171,11 @@ func (t *Txn) Get(ctx context.Context, key []byte) (datamodel.Node, error) {
 	return cbor.Decode(append([]byte(nil), value...))
 }
 
+// GetString is Get by the bytes of a string.
+func (t *Txn) GetString(ctx context.Context, key string) (datamodel.Node, error) {
+	return t.Get(ctx, []byte(key))
+}
+
 // Has says whether a key is there, as the transaction has it.
 func (t *Txn) Has(ctx context.Context, key []byte) (bool, error) {
 	value, changed := t.batch.Get(key)
@@ -168,6 +183,11 @@ func (t *Txn) Has(ctx context.Context, key []byte) (bool, error) {
 		return len(value) > 0, nil
 	}
 	return t.base.Has(ctx, key)
+}
+
+// HasString is Has by the bytes of a string.
+func (t *Txn) HasString(ctx context.Context, key string) (bool, error) {
+	return t.Has(ctx, []byte(key))
 }
 
 // Commit writes what the transaction changed: each changed node once, children

@@ -1,0 +1,58 @@
+package params_test
+
+import (
+	"testing"
+
+	"github.com/multiformats/go-multicodec"
+
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// TestDefault: the defaults are the specification's.
+func TestDefault(t *testing.T) {
+	if got, want := params.Default().String(), "sha2-256, bit width 8, bucket size 3"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := params.Filecoin().String(), "sha2-256, bit width 5, bucket size 3, filecoin-v3"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		bad   bool
+		alter func(*params.Params)
+	}{
+		{"narrowest", false, func(p *params.Params) { p.BitWidth = 3 }},
+		{"too narrow", true, func(p *params.Params) { p.BitWidth = 2 }},
+		{"widest", false, func(p *params.Params) { p.BitWidth = 16 }},
+		{"too wide", true, func(p *params.Params) { p.BitWidth = 17 }},
+		{"one entry a bucket", false, func(p *params.Params) { p.BucketSize = 1 }},
+		{"no entry a bucket", true, func(p *params.Params) { p.BucketSize = 0 }},
+		{"no such layout", true, func(p *params.Params) { p.Layout = params.FilecoinV0 + 1 }},
+		{"unknown hash", false, func(p *params.Params) { p.HashAlg = multicodec.Code(0x3fffff) }},
+	} {
+		p := params.Default()
+		test.alter(&p)
+		if err := p.Validate(); (err != nil) != test.bad {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
+// TestBitWidthOf: the bit width that the specification infers from a bitmap's
+// length is the inverse of the length.
+func TestBitWidthOf(t *testing.T) {
+	for width := params.MinBitWidth; width <= params.MaxBitWidth; width++ {
+		p := params.Params{BitWidth: width}
+		if got, ok := params.BitWidthOf(p.BitmapBytes()); !ok || got != width {
+			t.Errorf("bit width %d comes back as %d, %v", width, got, ok)
+		}
+	}
+	for _, length := range []int{-1, 0, 3, 5, 31, 1 << 14} {
+		if width, ok := params.BitWidthOf(length); ok {
+			t.Errorf("a bitmap of %d bytes has bit width %d", length, width)
+		}
+	}
+}
