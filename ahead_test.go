@@ -432,3 +432,48 @@ func TestConcurrentReaders(t *testing.T) {
 	}
 	wait.Wait()
 }
+
+// TestEditsLoadAhead commits changes all over a map in a slow store: the nodes
+// they lead into are loaded several at a time, no more than may be, and never
+// twice.
+func TestEditsLoadAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const delay, ahead = 20 * time.Millisecond, 16
+		wide := params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 6, BucketSize: 1}
+		s, root := stored(t, wide, numbered(3000))
+		s.Delay = func(datamodel.Link) time.Duration { return delay }
+		base := load(t, s, root, hamt.WithReadAhead(ahead))
+		txn, err := builder.NewTxn(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := numbered(3000)
+		for i := 0; i < 3000; i += 3 {
+			key := fmt.Sprint("key-", i)
+			content[key] = basicnode.NewInt(int64(-i))
+			if err := txn.SetString(key, content[key]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.TakeLoads()
+		began := time.Now()
+		_, edited, err := txn.Commit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		took, loads := time.Since(began), s.TakeLoads()
+		if want := rootOf(t, build(t, builder.Prototype{Params: wide, LinkSystem: teststore.New().LinkSystem()}, content)); edited != want {
+			t.Errorf("root %s, want %s", edited, want)
+		}
+		if sequential := time.Duration(len(loads)) * delay; took > sequential/4 {
+			t.Errorf("%d loads took %s, and %s one after another", len(loads), took, sequential)
+		}
+		if s.Most() > ahead {
+			t.Errorf("%d loads were under way at the same time", s.Most())
+		}
+		slices.Sort(loads)
+		if len(slices.Compact(loads)) != len(loads) {
+			t.Error("a block was loaded twice")
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -325,21 +326,21 @@ func TestMaxBlockBytes(t *testing.T) {
 // closer is a reader of a file, say.
 type closer struct {
 	io.Reader
-	closed *int
+	closed *atomic.Int64
 }
 
-func (c closer) Close() error { *c.closed++; return nil }
+func (c closer) Close() error { c.closed.Add(1); return nil }
 
 // TestReadersAreClosed: a store over files leaks none.
 func TestReadersAreClosed(t *testing.T) {
 	s, root := stored(t, manyLevels(), numbered(100))
 	lsys := s.LinkSystem()
-	opened, closed := 0, 0
+	var opened, closed atomic.Int64 // read-ahead may set in
 	open := lsys.StorageReadOpener
 	lsys.StorageReadOpener = func(lctx linking.LinkContext, link datamodel.Link) (io.Reader, error) {
 		reader, err := open(lctx, link)
 		if err == nil {
-			opened++
+			opened.Add(1)
 		}
 		return closer{reader, &closed}, err
 	}
@@ -347,8 +348,8 @@ func TestReadersAreClosed(t *testing.T) {
 	if err != nil || n.Length() != 100 {
 		t.Fatal(err)
 	}
-	if opened != s.Len() || closed != opened {
-		t.Errorf("%d readers opened for %d blocks, %d closed", opened, s.Len(), closed)
+	if opened.Load() != int64(s.Len()) || closed.Load() != opened.Load() {
+		t.Errorf("%d readers opened for %d blocks, %d closed", opened.Load(), s.Len(), closed.Load())
 	}
 }
 

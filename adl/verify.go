@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math"
 
@@ -100,7 +101,7 @@ func (v *verifier) check(place *trie.Place, yield func(error) bool) bool {
 		}
 		for ok && bucket.Next() {
 			if !v.node.tree.Placed(bucket.Key(), place, index) {
-				ok = report(fault.New(fault.ErrMisplaced, "key %q, index %d", bucket.Key(), index))
+				ok = report(&fault.Error{Kind: fault.ErrMisplaced, Key: bucket.Key(), Detail: fmt.Sprintf("index %d", index)})
 			}
 		}
 		return ok

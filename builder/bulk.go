@@ -138,7 +138,9 @@ func (b *Bulk) set(key, raw []byte) error {
 	return nil
 }
 
-func repeated(key []byte) error { return fault.New(fault.ErrRepeatedKey, "%q", key) }
+func repeated(key []byte) error {
+	return &fault.Error{Kind: fault.ErrRepeatedKey, Key: bytes.Clone(key)}
+}
 
 func (b *Bulk) report() {
 	if b.options.Progress != nil {

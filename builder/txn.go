@@ -3,7 +3,6 @@ package builder
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 
@@ -207,8 +206,7 @@ func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
 		return t.base, old, nil
 	}
 	d := draft{shop: t.shop}
-	workers := min(runtime.GOMAXPROCS(0), t.base.ReadAhead())
-	merged, err := t.base.Tree().Merge(ctx, t.batch, d.put, workers)
+	merged, err := t.base.Tree().Merge(ctx, t.batch, d.put, t.base.ReadAhead())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -117,17 +117,23 @@ type Error struct {
 	// Path is where the block stands in its tree; the root's is empty. It is
 	// nil where the fault is one of a key or a value, and of no block.
 	Path Path
+	// Key is the key that the fault concerns, where it concerns one
+	// (ErrMisplaced, ErrRepeatedKey); else it is nil.
+	Key []byte
 	// Detail says more, in words; it may be empty.
 	Detail string
 	// Cause is the error underneath, such as the store's; it may be nil.
 	Cause error
 }
 
-// Error is one line: the kind, the details, the cause, then block and path.
+// Error is one line: the kind, the key, the details, the cause, then block and path.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("hamt: ")
 	b.WriteString(e.Kind.Error())
+	if e.Key != nil {
+		fmt.Fprintf(&b, ": key %.200q", e.Key)
+	}
 	if e.Detail != "" {
 		b.WriteString(": ")
 		b.WriteString(e.Detail)

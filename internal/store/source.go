@@ -11,6 +11,8 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime/codec"
@@ -43,6 +45,26 @@ type Source struct {
 	cache   *Cache
 	maxRead int64
 	flights flights
+	mean    atomic.Int64 // of the time a load takes, moving, in nanoseconds
+}
+
+const (
+	// slow is how long loads take, in the mean, before it pays to have several
+	// under way: a goroutine for each and waiting for it cost more than a
+	// store in memory needs for the load itself.
+	slow = 200 * time.Microsecond
+	// window is over about how many loads the mean goes, so that one pause of
+	// the garbage collector is no reason; a slow network is at once.
+	window = 16
+)
+
+// Slow says whether loads take so long that it pays to have several under way.
+func (s *Source) Slow() bool { return s.mean.Load() > int64(slow) }
+
+// took keeps the mean of how long loads take.
+func (s *Source) took(d time.Duration) {
+	mean := s.mean.Load() // lost updates do no harm
+	s.mean.Store(mean + (int64(d)-mean)/window)
 }
 
 // NewSource makes a source over a LinkSystem, which is copied: its
@@ -104,9 +126,11 @@ func (s *Source) fetch(ctx context.Context, binaryCID []byte, p params.Params, k
 		if err != nil {
 			return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
 		}
+		began := time.Now()
 		node, err := s.load(ctx, cidlink.Link{Cid: c}, func(dagCBOR []byte) (*block.Node, error) {
 			return block.Parse(dagCBOR, p)
 		})
+		s.took(time.Since(began))
 		if err != nil {
 			return nil, err
 		}

@@ -2,8 +2,8 @@ package trie
 
 import (
 	"context"
-	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sort"
 	"sync"
@@ -28,19 +28,27 @@ type Merged struct {
 // Merge makes the tree that holds what t does once the changes are made. What
 // they do not touch is linked to, and nodes that they do touch are emitted
 // anew; empty buckets of those get lost on the way. put is called as by a
-// Builder. Up to workers goroutines load nodes and make blocks at the same
-// time.
-func (t *Tree) Merge(ctx context.Context, changes *Batch, put Put, workers int) (Merged, error) {
+// Builder, from several goroutines at the same time if ahead allows it.
+//
+// Where the store is slow, up to ahead of the nodes that the changes lead into
+// are being loaded at the same time; 1 means that nothing is loaded before it
+// is needed, and by one goroutine.
+func (t *Tree) Merge(ctx context.Context, changes *Batch, put Put, ahead int) (Merged, error) {
+	workers := min(runtime.GOMAXPROCS(0), ahead)
 	if changes.Len() < parallelFrom {
 		workers = 1
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	loader := newLoader(ctx, t, ahead)
+	defer loader.wait()
+	defer cancel()
 	entries := changes.unsorted().scatter()
 	parts := entries.parts(workers, t.params.BitWidth)
 	mergers := make([]*merger, len(parts))
 	var wait sync.WaitGroup
 	for i, p := range parts {
 		from, end := entries.rootIndexes(p, t.params.BitWidth)
-		m := &merger{ctx: ctx, tree: t, emitter: NewEmitter(t.params, t.hasher, put), order: entries.order, opened: map[string]struct{}{}}
+		m := &merger{loader: loader, tree: t, emitter: NewEmitter(t.params, t.hasher, put), order: entries.order, opened: map[string]struct{}{}}
 		mergers[i] = m
 		wait.Go(func() {
 			entries.sort(p)
@@ -62,7 +70,7 @@ func (t *Tree) Merge(ctx context.Context, changes *Batch, put Put, workers int) 
 
 // merger merges the changes to one part of a tree.
 type merger struct {
-	ctx     context.Context
+	loader  *loader
 	tree    *Tree
 	emitter *Emitter
 	order   order
@@ -99,7 +107,8 @@ func (m *merger) node(node *block.Node, path []int, from, end int, changes []Ite
 	indexes := m.indexesOf(node, depth)
 	position, _ := slices.BinarySearch(indexes, from)
 	last, _ := slices.BinarySearch(indexes, end)
-	whole := m.staysNode(node, indexes, depth, changes)
+	links, whole := m.touched(node, indexes, depth, changes)
+	children := m.loader.children(node, depth+1, links)
 	for len(changes) > 0 {
 		index := m.order.index(changes[0].Head, changes[0].Key, depth)
 		var here []Item
@@ -114,7 +123,7 @@ func (m *merger) node(node *block.Node, path []int, from, end int, changes []Ite
 		case !there:
 			err = m.fresh(here)
 		case node.IsLink(at):
-			err = m.child(node, at, childPath, here)
+			err = m.child(children, node.Link(at), childPath, here)
 		default:
 			err = m.bucket(node, at, childPath, here)
 		}
@@ -143,25 +152,26 @@ func (m *merger) indexesOf(node *block.Node, depth int) []int {
 	return indexes
 }
 
-// staysNode says whether a node is one for sure after the changes, by what
-// they do not touch: then that can be taken over as it is encoded.
-func (m *merger) staysNode(node *block.Node, indexes []int, depth int, changes []Item) bool {
-	if node.Loose() || node.HasEmptyBucket() {
-		return false // it must not be taken over as it is
-	}
-	links, entries := node.Links(), node.Entries()
+// touched gives the positions of the links that changes lead through. And it
+// says whether the node stays one for sure, by what they do not touch: then
+// that can be taken over as it is encoded.
+func (m *merger) touched(node *block.Node, indexes []int, depth int, changes []Item) (links []int, whole bool) {
+	entries := node.Entries()
 	for len(changes) > 0 {
 		index := m.order.index(changes[0].Head, changes[0].Key, depth)
 		_, changes = m.split(changes, depth, index+1)
 		if at, there := slices.BinarySearch(indexes, index); there {
 			if node.IsLink(at) {
-				links--
+				links = append(links, at)
 			} else {
 				entries -= node.BucketLen(at)
 			}
 		}
 	}
-	return depth == 0 || links > 0 || entries > m.tree.params.BucketSize
+	if node.Loose() || node.HasEmptyBucket() {
+		return links, false // it must not be taken over as it is
+	}
+	return links, depth == 0 || node.Links() > len(links) || entries > m.tree.params.BucketSize
 }
 
 // untouched takes over the elements from position up to but not including end.
@@ -212,9 +222,9 @@ func (m *merger) fresh(changes []Item) error {
 	return nil
 }
 
-func (m *merger) child(parent *block.Node, position int, path []int, changes []Item) error {
-	binaryCID := parent.Link(position)
-	child, err := m.tree.child(m.ctx, parent, position, len(path), true)
+// child merges changes into the next of a node's children that they lead to.
+func (m *merger) child(children *children, binaryCID []byte, path []int, changes []Item) error {
+	child, err := children.next()
 	if err != nil {
 		return locatedCID(err, binaryCID, slices.Clone(path))
 	}
@@ -312,6 +322,6 @@ func (m *merger) placed(head uint64, key []byte, path []int) bool {
 // misplaced refuses to edit next to an entry that no lookup finds: it would
 // move, or get lost.
 func misplaced(key []byte, path []int) error {
-	return &fault.Error{Kind: fault.ErrMisplaced, Path: slices.Clone(path[:len(path)-1]),
-		Detail: fmt.Sprintf("rebuild the map before editing it; key %q", key)}
+	return &fault.Error{Kind: fault.ErrMisplaced, Path: append(fault.Path{}, path[:len(path)-1]...),
+		Key: key, Detail: "rebuild the map before editing it"}
 }

@@ -3,7 +3,6 @@ package trie
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
@@ -15,13 +14,6 @@ const (
 	// DefaultAhead is how many blocks are being loaded at the same time unless
 	// told otherwise.
 	DefaultAhead = 64
-	// slow is how long loads take, in the mean, before read-ahead begins to
-	// pay: a goroutine for each and waiting for it cost more than a store in
-	// memory needs for the load itself.
-	slow = 200 * time.Microsecond
-	// window is over about how many loads the mean goes, so that one pause of
-	// the garbage collector is no reason; a slow network is at once.
-	window = 16
 	// aheadBytes bounds the blocks that are loaded and not consumed yet.
 	aheadBytes = 32 << 20
 	// aheadPlaces bounds their number, as a multiple of the loads in flight:
@@ -52,7 +44,6 @@ type Walker struct {
 	vain      int // nodes passed in vain
 	stack     []frame
 
-	mean    atomic.Int64  // of the time a load takes, moving, in nanoseconds
 	waiting int           // places that were started and not entered yet
 	wake    chan struct{} // a load has ended
 	flying  atomic.Int64  // loads under way
@@ -198,7 +189,7 @@ func (w *Walker) enter(p *Place) error {
 	if err := w.ctx.Err(); err != nil { // a cache would never say so
 		return err
 	}
-	if p.done == nil && (w.ahead < 2 || w.mean.Load() < int64(slow)) {
+	if p.done == nil && (w.ahead < 2 || !w.tree.source.Slow()) {
 		p.node, p.err = w.load(p)
 		p.loaded = true
 		return p.err
@@ -251,13 +242,7 @@ func (w *Walker) wait(p *Place) error {
 	}
 }
 
-// load loads a node, and keeps the mean of how long that takes.
 func (w *Walker) load(p *Place) (*block.Node, error) {
-	began := time.Now()
-	defer func() {
-		mean := w.mean.Load() // lost updates do no harm
-		w.mean.Store(mean + (int64(time.Since(began))-mean)/window)
-	}()
 	node, err := w.tree.child(w.ctx, p.above, p.position, p.depth, false)
 	if err != nil {
 		return nil, locatedCID(err, p.CID(), p.Path())

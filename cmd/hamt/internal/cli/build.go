@@ -1,12 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -87,9 +87,8 @@ func (b *build) findRepeated(ctx context.Context, args []string, source input.So
 	if !errors.As(err, &f) {
 		return err
 	}
-	refused := usage("%s: %w %s", source.Name, fault.ErrRepeatedKey, f.Detail)
-	key, unquoteErr := strconv.Unquote(f.Detail)
-	if unquoteErr != nil || len(args) == 0 || args[0] == "-" {
+	refused := usage("%s: %w %q", source.Name, fault.ErrRepeatedKey, f.Key)
+	if len(args) == 0 || args[0] == "-" {
 		return refused
 	}
 	return b.app.reading(ctx, args, func(_ string, r io.Reader, _ *progress) error {
@@ -99,11 +98,11 @@ func (b *build) findRepeated(ctx context.Context, args []string, source input.So
 			if err != nil {
 				return err
 			}
-			if string(entry.Key) != key {
+			if !bytes.Equal(entry.Key, f.Key) {
 				continue
 			}
 			if seen {
-				return source.At(entry.Line, fmt.Errorf("%w %s", fault.ErrRepeatedKey, f.Detail))
+				return source.At(entry.Line, fmt.Errorf("%w %q", fault.ErrRepeatedKey, f.Key))
 			}
 			seen = true
 		}

@@ -81,11 +81,14 @@ func TestInterruptible(t *testing.T) {
 	r := newInterruptible(ctx, stream)
 	go func() {
 		_, _ = io.WriteString(typing, "some text") // ends with the pipe
-		cancel()
 	}()
-	got, err := io.ReadAll(r)
-	if string(got) != "some text" || !errors.Is(err, context.Canceled) {
+	got := make([]byte, len("some text"))
+	if _, err := io.ReadFull(r, got); err != nil || string(got) != "some text" {
 		t.Errorf("%q, %v", got, err)
+	}
+	cancel()
+	if n, err := r.Read(got); n > 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("%d bytes after the context is done, %v", n, err)
 	}
 	r = newInterruptible(context.Background(), strings.NewReader(strings.Repeat("long", 100_000)))
 	if got, err := io.ReadAll(r); len(got) != 400_000 || err != nil {
