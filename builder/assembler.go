@@ -41,6 +41,7 @@ const (
 	expectValue              // AssembleValue
 	midValue                 // the value assembler to finish
 	finished                 // nothing
+	broken                   // Reset: Finish has failed
 )
 
 func (b *mapBuilder) Build() datamodel.Node {
@@ -91,10 +92,12 @@ func (b *mapBuilder) AssignNode(v datamodel.Node) error {
 	return ma.Finish()
 }
 
-// makes says whether building would give n itself.
+// makes says whether n can be taken for what building would give: a map of
+// these entries, in the same store and of the same kind.
 func (p Prototype) makes(n *adl.Node) bool {
-	return p.source != nil && p.source == n.Tree().Source() && p.Params == n.Params() &&
-		p.LinkPrototype == n.LinkPrototype() && n.Tree().Link() != nil
+	source := p.source()
+	return source != nil && source == n.Tree().Source() && n.Tree().Link() != nil &&
+		p.InlineBytes < 1 && samePrototype(p.LinkPrototype, n.LinkPrototype())
 }
 
 func copyEntries(to datamodel.MapAssembler, from datamodel.Node) error {
@@ -211,7 +214,7 @@ func (a *mapAssembler) Finish() error {
 	a.expect(expectKey, "Finish")
 	built, err := a.shop.build(a.shop.Context, a.batch, a.values)
 	if err != nil {
-		a.state = unbegun
+		*a = mapAssembler{state: broken}
 		return err
 	}
 	*a = mapAssembler{state: finished, built: built}

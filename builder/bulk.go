@@ -94,7 +94,8 @@ func (p Prototype) NewBulk(o BulkOptions) (*Bulk, error) {
 }
 
 // Set adds an entry. A value that has no DAG-CBOR form is fault.ErrValue; a
-// HAMT as a value becomes a link to its root.
+// HAMT as a value becomes a link to its root. An error in spilling leaves all
+// entries, this one too, in memory, and the next Set tries again.
 func (b *Bulk) Set(key []byte, value datamodel.Node) (err error) {
 	if b.buffer, err = appendValue(b.buffer[:0], value); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -47,9 +48,31 @@ type Prototype struct {
 	// Read says how maps that were built are read.
 	Read adl.Options
 
-	// source is that of the map the prototype came from, whose cache the maps
-	// that are built go on using; nil for a prototype made by hand.
+	// origin is the map that the prototype came from, if it did.
+	origin *origin
+}
+
+// origin is where the blocks of a map come from. Maps with the same parameters
+// in the same LinkSystem go on using its cache.
+type origin struct {
 	source *store.Source
+	lsys   *linking.LinkSystem
+	params params.Params
+}
+
+// source is that of the origin, unless the prototype has been changed since.
+func (p Prototype) source() *store.Source {
+	if p.origin == nil || p.origin.lsys != p.LinkSystem || p.origin.params != p.Params {
+		return nil
+	}
+	return p.origin.source
+}
+
+// samePrototype compares link prototypes; false where one is not for CIDs.
+func samePrototype(a, b datamodel.LinkPrototype) bool {
+	forCIDs, ok := a.(cidlink.LinkPrototype)
+	other, alsoForCIDs := b.(cidlink.LinkPrototype)
+	return ok && alsoForCIDs && store.Normal(forCIDs) == store.Normal(other)
 }
 
 // PrototypeOf gives the prototype of maps like n: with its parameters, into
@@ -62,7 +85,7 @@ func PrototypeOf(n *adl.Node) Prototype {
 		LinkPrototype: n.LinkPrototype(),
 		Context:       n.Context(),
 		Read:          adl.Options{ReadAhead: n.ReadAhead()},
-		source:        n.Tree().Source(),
+		origin:        &origin{n.Tree().Source(), &lsys, n.Params()},
 	}
 }
 
@@ -83,6 +106,7 @@ type workshop struct {
 	Prototype
 	hasher *keyhash.Hasher
 	sink   *store.Sink
+	reads  *store.Source // of the maps that are built
 }
 
 // open checks a prototype and fills in its defaults.
@@ -116,11 +140,12 @@ func (p Prototype) open() (*workshop, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.source == nil {
+	reads := p.source()
+	if reads == nil {
 		o := p.Read.WithDefaults()
-		p.source = store.NewSource(p.LinkSystem, o.CacheBytes, o.MaxBlockBytes)
+		reads = store.NewSource(p.LinkSystem, o.CacheBytes, o.MaxBlockBytes)
 	}
-	return &workshop{p, hasher, sink}, nil
+	return &workshop{p, hasher, sink, reads}, nil
 }
 
 // node makes the Node of a root that was written. count is -1 where it is not
@@ -130,7 +155,7 @@ func (w *workshop) node(ctx context.Context, rootRaw []byte, link datamodel.Link
 	if err != nil {
 		return nil, err
 	}
-	tree, err := trie.New(w.source, root, p, link)
+	tree, err := trie.New(w.reads, root, p, link)
 	if err != nil {
 		return nil, err
 	}

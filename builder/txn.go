@@ -37,12 +37,12 @@ func (p Prototype) Edit(base *adl.Node) (*Txn, error) {
 	like := PrototypeOf(base)
 	p.Params = like.Params
 	if p.LinkSystem == nil {
-		p.LinkSystem, p.source = like.LinkSystem, like.source
+		p.LinkSystem, p.origin = like.LinkSystem, like.origin
 	}
 	if p.LinkPrototype == nil {
 		p.LinkPrototype = like.LinkPrototype
 	}
-	if p.LinkPrototype != like.LinkPrototype {
+	if !samePrototype(p.LinkPrototype, like.LinkPrototype) {
 		return nil, fmt.Errorf("hamt: the map's blocks are named by %v, not by %v; rebuild it to change that", like.LinkPrototype, p.LinkPrototype)
 	}
 	if p.Context == nil {
@@ -225,13 +225,17 @@ func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
 
 // write stores a draft and makes its Node; the old one where nothing changed.
 func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datamodel.Link) (*adl.Node, error) {
-	if t.stored && old.Binary() == string(d.named.CID) {
-		return t.base, nil
-	}
+	same := t.stored && old.Binary() == string(d.named.CID)
 	for _, v := range t.liveValues() {
+		if same && t.shop.sink.Has(ctx, v) {
+			continue // as it should be, since the map links to it
+		}
 		if err := t.shop.sink.Write(ctx, v); err != nil {
 			return nil, err
 		}
+	}
+	if same {
+		return t.base, nil
 	}
 	known := func(binaryCID []byte) bool {
 		_, opened := merged.Opened[string(binaryCID)]

@@ -8,9 +8,11 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 )
 
-// appendValue appends a value in DAG-CBOR. A map that is a HAMT itself is not
+// appendValue appends a value in DAG-CBOR. A value that is a HAMT itself is not
 // copied into the block: its root is linked to, which is what makes nested
-// maps possible and keeps transformed ones what they are.
+// maps possible and keeps transformed ones what they are. (A HAMT within a
+// plain map or list is copied as the map it is; who wants a link there puts
+// one.)
 func appendValue(dst []byte, value datamodel.Node) ([]byte, error) {
 	if nested, ok := value.(*adl.Node); ok {
 		link, err := nested.Link()

@@ -54,6 +54,10 @@ var (
 	// link stands where no node can be. On writing: more than bucketSize keys
 	// have the same hash.
 	ErrMaxDepth = errors.New("maximum depth reached: no hash bits left")
+	// ErrEndless: so many nodes are reached in vain (they cannot be loaded, hold
+	// nothing, or keys that do not lead there) that the walk over the map would
+	// not end.
+	ErrEndless = errors.New("too much of the tree is reached in vain")
 	// ErrUnknownHash: no hash function is registered for the root's hashAlg.
 	ErrUnknownHash = errors.New("unknown hash function")
 )

@@ -39,6 +39,9 @@ const (
 // own holds what Register added; it comes before go-multihash's registry.
 var own sync.Map // multicodec.Code → func() hash.Hash
 
+// registering keeps For from caching what Register has just replaced.
+var registering sync.Mutex
+
 // known caches the Hasher of each code that was asked for.
 var known sync.Map // multicodec.Code → *Hasher
 
@@ -51,6 +54,8 @@ func Register(code multicodec.Code, make func() hash.Hash) error {
 	if n := make().Size(); n < 1 {
 		return fmt.Errorf("hamt: hash function for code 0x%x has a digest of %d bytes", uint64(code), n)
 	}
+	registering.Lock()
+	defer registering.Unlock()
 	own.Store(code, make)
 	known.Delete(code)
 	return nil
@@ -61,6 +66,8 @@ func For(code multicodec.Code) (*Hasher, error) {
 	if h, ok := known.Load(code); ok {
 		return h.(*Hasher), nil
 	}
+	registering.Lock()
+	defer registering.Unlock()
 	h := &Hasher{code: code}
 	if factory, ok := own.Load(code); ok {
 		h.useFactory(factory.(func() hash.Hash))

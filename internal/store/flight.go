@@ -24,6 +24,7 @@ type flight struct {
 	done chan struct{} // closed at the end; nil while nobody waits
 	node *block.Node
 	err  error
+	left bool // the one who loaded gave up: its context was done
 }
 
 func newFlights() flights { return flights{seed: maphash.MakeSeed(), under: map[uint64]*flight{}} }
@@ -50,7 +51,7 @@ func (f *flights) do(ctx context.Context, name []byte, load func() (*block.Node,
 			return nil, ctx.Err()
 		}
 		// The first one may have given up where this one has not.
-		if other.err == nil || !isContextError(other.err) || ctx.Err() != nil {
+		if !other.left || ctx.Err() != nil {
 			return other.node, other.err
 		}
 	}
@@ -67,9 +68,6 @@ func (f *flights) do(ctx context.Context, name []byte, load func() (*block.Node,
 		f.mu.Unlock()
 	}()
 	mine.node, mine.err = load()
+	mine.left = mine.err != nil && ctx.Err() != nil
 	return mine.node, mine.err
-}
-
-func isContextError(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"io"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime/codec"
@@ -14,6 +15,7 @@ import (
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/multiformats/go-multicodec"
+	"github.com/multiformats/go-multihash"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
@@ -55,16 +57,17 @@ func NewSink(lsys *linking.LinkSystem, lp datamodel.LinkPrototype, maxWrite int)
 	if prototype.Version != 1 {
 		return nil, fmt.Errorf("hamt: link prototype is for CIDv%d, and only CIDv1 names blocks of any codec", prototype.Version)
 	}
+	prototype = Normal(prototype)
 	s := &Sink{lsys: *lsys, prototype: prototype, maxWrite: maxWrite}
 	if prototype.Codec != uint64(multicodec.DagCbor) {
-		encode, err := s.lsys.EncoderChooser(prototype)
+		encode, err := chooseEncoder(&s.lsys, prototype)
 		if err != nil {
 			return nil, fmt.Errorf("hamt: no encoder for the link prototype: %w", err)
 		}
 		s.encode = encode
 	}
 	if prototype.MhType != uint64(multicodec.Sha2_256) {
-		if _, err := s.lsys.HasherChooser(prototype); err != nil {
+		if _, err := chooseHasher(&s.lsys, prototype); err != nil {
 			return nil, fmt.Errorf("hamt: no hash function for the link prototype: %w", err)
 		}
 	}
@@ -72,6 +75,18 @@ func NewSink(lsys *linking.LinkSystem, lp datamodel.LinkPrototype, maxWrite int)
 	s.prefix = binary.AppendUvarint(s.prefix, prototype.Codec)
 	s.prefix = binary.AppendUvarint(s.prefix, prototype.MhType)
 	return s, nil
+}
+
+// Normal gives the form of a link prototype that can be compared: the length
+// of the digest is said, but for the identity hash, which has one for each
+// block.
+func Normal(lp cidlink.LinkPrototype) cidlink.LinkPrototype {
+	if lp.MhType == uint64(multicodec.Identity) {
+		lp.MhLength = -1
+	} else if length, ok := multihash.DefaultLengths[lp.MhType]; ok && lp.MhLength < 0 {
+		lp.MhLength = length
+	}
+	return lp
 }
 
 // Prototype is the link prototype that blocks are named by.
@@ -113,7 +128,7 @@ func (s *Sink) checkReadable(name, encoded, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	decode, err := s.lsys.DecoderChooser(link)
+	decode, err := chooseDecoder(&s.lsys, link)
 	if err != nil {
 		return fmt.Errorf("hamt: no decoder for the link prototype: %w", err)
 	}
@@ -133,7 +148,7 @@ func (s *Sink) name(encoded []byte) ([]byte, error) {
 		digest := sha256.Sum256(encoded)
 		return s.withDigest(digest[:])
 	}
-	hasher, err := s.lsys.HasherChooser(s.prototype)
+	hasher, err := chooseHasher(&s.lsys, s.prototype)
 	if err != nil {
 		return nil, fmt.Errorf("hamt: no hash function for the link prototype: %w", err)
 	}
@@ -164,6 +179,19 @@ func (s *Sink) withDigest(digest []byte) ([]byte, error) {
 	name = append(name, s.prefix...)
 	name = binary.AppendUvarint(name, uint64(n))
 	return append(name, digest[:n]...), nil
+}
+
+// Has says whether the store gives a block.
+func (s *Sink) Has(ctx context.Context, b Block) bool {
+	link, err := Link(b.CID)
+	if err != nil || s.lsys.StorageReadOpener == nil {
+		return false
+	}
+	reader, err := s.lsys.StorageReadOpener(linking.LinkContext{Ctx: ctx}, link)
+	if closer, ok := reader.(io.Closer); ok && err == nil {
+		err = closer.Close()
+	}
+	return err == nil
 }
 
 // Write stores a block.

@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
+	"hash"
 	"io"
 	"math"
 	"slices"
@@ -178,7 +180,7 @@ func putBuffer(buffer *[]byte) {
 
 // transcode gives the DAG-CBOR of a block in any other codec.
 func (s *Source) transcode(link cidlink.Link, raw []byte) ([]byte, error) {
-	decode, err := s.lsys.DecoderChooser(link)
+	decode, err := chooseDecoder(&s.lsys, link)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.ErrMalformed, Detail: "no decoder for its codec", Cause: err}
 	}
@@ -289,7 +291,7 @@ func (s *Source) verify(link cidlink.Link, raw []byte) error {
 		digest := sha256.Sum256(raw)
 		sum = digest[:]
 	} else {
-		hasher, err := s.lsys.HasherChooser(link.Prototype())
+		hasher, err := chooseHasher(&s.lsys, link.Prototype())
 		if err != nil {
 			return &fault.Error{Kind: fault.ErrMissing, Detail: "it cannot be checked", Cause: err}
 		}
@@ -304,4 +306,28 @@ func (s *Source) verify(link cidlink.Link, raw []byte) error {
 
 func mismatch(raw []byte, hash string) error {
 	return fault.New(fault.ErrHashMismatch, "the store gave %d bytes with another %s", len(raw), hash)
+}
+
+// The choosers of a LinkSystem may be missing. One that has storage alone does
+// for DAG-CBOR under sha2-256, so a link of another kind must not find nil.
+
+func chooseDecoder(lsys *linking.LinkSystem, link datamodel.Link) (codec.Decoder, error) {
+	if lsys.DecoderChooser == nil {
+		return nil, errors.New("the LinkSystem has no decoders")
+	}
+	return lsys.DecoderChooser(link)
+}
+
+func chooseEncoder(lsys *linking.LinkSystem, lp datamodel.LinkPrototype) (codec.Encoder, error) {
+	if lsys.EncoderChooser == nil {
+		return nil, errors.New("the LinkSystem has no encoders")
+	}
+	return lsys.EncoderChooser(lp)
+}
+
+func chooseHasher(lsys *linking.LinkSystem, lp datamodel.LinkPrototype) (hash.Hash, error) {
+	if lsys.HasherChooser == nil {
+		return nil, errors.New("the LinkSystem has no hash functions")
+	}
+	return lsys.HasherChooser(lp)
 }

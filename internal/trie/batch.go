@@ -109,11 +109,16 @@ func (b *Batch) Spot(key []byte) (s Spot, taken bool) {
 // Put keeps an entry (or, with an empty value, a deletion) at the spot of its
 // key, in place of what was there.
 func (b *Batch) Put(s Spot, key, value []byte) {
-	at := b.arena.write(key, value)
 	if b.table[s.at] != 0 {
-		b.records[b.table[s.at].position()].at = at
+		r := &b.records[b.table[s.at].position()]
+		if _, old := b.arena.read(r.at); len(old) == len(value) {
+			copy(old, value) // else a key set over and over would fill memory
+			return
+		}
+		r.at = b.arena.write(key, value)
 		return
 	}
+	at := b.arena.write(key, value)
 	b.table[s.at] = newSlot(mix(s.head), len(b.records))
 	b.records = append(b.records, record{s.head, at})
 }

@@ -1,8 +1,10 @@
 package trie
 
 import (
+	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
@@ -45,28 +47,51 @@ func (b Builder) build(entries unsorted) (root *block.Encoder, count int64, err 
 	s := entries.scatter()
 	parts := s.parts(workers, b.Params.BitWidth)
 	emitters := make([]*Emitter, len(parts))
+	var failed atomic.Bool
+	put := func(raw []byte) ([]byte, error) {
+		if failed.Load() {
+			return nil, errStopped // there will be no root, so blocks are in vain
+		}
+		return b.Put(raw)
+	}
 	roots := make([]*block.Encoder, len(parts))
 	errs := make([]error, len(parts))
 	var wait sync.WaitGroup
 	for i, p := range parts {
-		emitters[i] = NewEmitter(b.Params, b.Hasher, b.Put)
+		emitters[i] = NewEmitter(b.Params, b.Hasher, put)
 		wait.Go(func() {
 			s.sort(p)
 			if errs[i] = s.each(p, b.Repeated, emitters[i].Add); errs[i] == nil {
 				roots[i], errs[i] = emitters[i].Finish()
 			}
+			if errs[i] != nil {
+				failed.Store(true)
+			}
 		})
 	}
 	wait.Wait()
+	if err := firstError(errs); err != nil {
+		return nil, 0, err
+	}
 	root = block.NewEncoder(b.Params)
 	for i := range parts {
-		if errs[i] != nil {
-			return nil, 0, errs[i]
-		}
 		root.Join(roots[i])
 		count += emitters[i].Entries()
 	}
 	return root, count, nil
+}
+
+// errStopped ends a part because another one has failed.
+var errStopped = errors.New("hamt: another part has failed")
+
+// firstError gives the first error that is not for another's sake.
+func firstError(errs []error) error {
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errStopped) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Runs makes the tree of sorted runs and of a pile that came after them.

@@ -60,7 +60,7 @@ func (u unsorted) scatter() sorted {
 func (u unsorted) sort() sorted {
 	s := u.scatter()
 	var wait sync.WaitGroup
-	for _, p := range s.parts(runtime.GOMAXPROCS(0), 1) {
+	for _, p := range s.parts(runtime.GOMAXPROCS(0), s.bits) {
 		wait.Go(func() { s.sort(p) })
 	}
 	wait.Wait()

@@ -2,7 +2,6 @@ package trie
 
 import (
 	"bytes"
-	"math/bits"
 	"slices"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
@@ -77,16 +76,4 @@ func nonZero(b byte) bool { return b != 0 }
 // sort orders items by hash.
 func (o order) sort(items []Item) {
 	slices.SortFunc(items, func(a, b Item) int { return o.compare(a.Head, a.Key, b.Head, b.Key) })
-}
-
-// headOfPath is the head that all keys below a path share, as far as the path
-// reaches; ok is false where that is further than the head.
-func headOfPath(path []int, bitWidth int) (head uint64, ok bool) {
-	if len(path) > 0 && !keyhash.InHead(len(path)-1, bitWidth) {
-		return 0, false
-	}
-	for _, index := range path {
-		head = head<<bitWidth | uint64(index)
-	}
-	return bits.RotateLeft64(head, -len(path)*bitWidth), true
 }

@@ -63,6 +63,7 @@ func (c *children) next() (*block.Node, error) {
 		return l.tree.child(l.ctx, c.node, position, c.depth, true)
 	}
 	first := c.started[0]
+	c.started[0] = nil // its node is not ours to hold any more
 	c.started = c.started[1:]
 	select {
 	case <-first.done:

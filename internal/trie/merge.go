@@ -2,6 +2,7 @@ package trie
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -38,13 +39,14 @@ func (t *Tree) Merge(ctx context.Context, changes *Batch, put Put, ahead int) (M
 	if changes.Len() < parallelFrom {
 		workers = 1
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
 	loader := newLoader(ctx, t, ahead)
 	defer loader.wait()
-	defer cancel()
+	defer stop(nil)
 	entries := changes.unsorted().scatter()
 	parts := entries.parts(workers, t.params.BitWidth)
 	mergers := make([]*merger, len(parts))
+	errs := make([]error, len(parts))
 	var wait sync.WaitGroup
 	for i, p := range parts {
 		from, end := entries.rootIndexes(p, t.params.BitWidth)
@@ -52,15 +54,21 @@ func (t *Tree) Merge(ctx context.Context, changes *Batch, put Put, ahead int) (M
 		mergers[i] = m
 		wait.Go(func() {
 			entries.sort(p)
-			m.err = m.root(&entries, p, from, end)
+			errs[i] = m.root(&entries, p, from, end)
+			if errors.Is(errs[i], context.Canceled) && context.Cause(ctx) == errStopped {
+				errs[i] = errStopped
+			}
+			if errs[i] != nil {
+				stop(errStopped) // there will be no root, so the other parts are in vain
+			}
 		})
 	}
 	wait.Wait()
+	if err := firstError(errs); err != nil {
+		return Merged{}, err
+	}
 	out := Merged{Root: block.NewEncoder(t.params), Opened: map[string]struct{}{}}
 	for _, m := range mergers {
-		if m.err != nil {
-			return Merged{}, m.err
-		}
 		out.Root.Join(m.encoder)
 		out.Delta += m.delta
 		maps.Copy(out.Opened, m.opened)
@@ -79,7 +87,6 @@ type merger struct {
 	encoder *block.Encoder // of its part of the root
 	delta   int64
 	opened  map[string]struct{}
-	err     error
 }
 
 // root merges a part of the changes into the root's elements with indexes from
@@ -232,16 +239,12 @@ func (m *merger) child(children *children, binaryCID []byte, path []int, changes
 	return m.node(child, path, 0, 1<<m.order.bitWidth, changes)
 }
 
-// untouchedBucket adds the entries of a bucket that no change leads into. Where
-// they stand says as much of their hash as will be asked for.
+// untouchedBucket adds the entries of a bucket that no change leads into.
 func (m *merger) untouchedBucket(node *block.Node, position int, path []int) error {
-	head, known := headOfPath(path, m.order.bitWidth)
 	for b := node.Bucket(position); b.Next(); {
-		if !known {
-			head = m.order.head(b.Key())
-			if !m.placed(head, b.Key(), path) {
-				return misplaced(b.Key(), path)
-			}
+		head := m.order.head(b.Key())
+		if !m.placed(head, b.Key(), path) {
+			return misplaced(b.Key(), path)
 		}
 		item, err := entry(node, &b, head)
 		if err != nil {

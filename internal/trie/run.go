@@ -100,7 +100,7 @@ func writeRun(dir string, number int, fill func(add func(Item) error) error) (*R
 	}
 	err = fill(w.add)
 	if err = errors.Join(err, w.close()); err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.Remove(run.path)) // room again, and its name
 	}
 	run.Entries = w.entries
 	return run, nil

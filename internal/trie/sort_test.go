@@ -205,26 +205,3 @@ func TestSorterReportsBrokenRuns(t *testing.T) {
 		t.Error("it is not missed")
 	}
 }
-
-// TestHeadOfPath: the head that all keys below a path share.
-func TestHeadOfPath(t *testing.T) {
-	for width := params.MinBitWidth; width <= params.MaxBitWidth; width++ {
-		digest := []byte{0x9a, 0xbc, 0xde, 0xf0, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc}
-		var path []int
-		for depth := 0; (depth+1)*width <= 64; depth++ {
-			path = append(path, keyhash.Index(digest, depth, width))
-			head, ok := headOfPath(path, width)
-			if !ok {
-				t.Fatalf("bit width %d: no head at depth %d", width, depth)
-			}
-			for level, index := range path {
-				if got := keyhash.HeadIndex(head, level, width); got != index {
-					t.Fatalf("bit width %d: index %d at level %d of %d, want %d", width, got, level, depth, index)
-				}
-			}
-		}
-		if _, ok := headOfPath(append(path, 0), width); ok {
-			t.Errorf("bit width %d: a head for more than 64 bits", width)
-		}
-	}
-}

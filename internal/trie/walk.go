@@ -22,10 +22,11 @@ const (
 	aheadPlaces = 4
 )
 
-// maxVain is how many nodes without links a walk passes whose keys do not lead
-// there, or that hold none. A tree may have some: peers have bugs. But blocks
-// that link to each other many times over, each of them honest, have more
-// paths than there is time for, and all but one of those to any block is vain.
+// maxVain is how many nodes a walk reaches in vain: they cannot be loaded, or
+// are without links and hold nothing, or keys that do not lead there. A tree
+// may have some: peers have bugs, and stores gaps. But blocks that link to each
+// other many times over, each of them honest, have more paths than there is
+// time for, and all but one of those to any block are vain.
 const maxVain = 1 << 16
 
 // Walker visits the nodes of a tree depth first, each node's elements in order
@@ -41,7 +42,7 @@ type Walker struct {
 	ahead     int  // loads in flight at most
 	nodesOnly bool // do not stop at buckets
 	begun     bool
-	vain      int // nodes passed in vain
+	vain      int // nodes reached in vain
 	stack     []frame
 
 	waiting int           // places that were started and not entered yet
@@ -121,16 +122,16 @@ func (w *Walker) Next() (Step, bool) {
 		}
 		child := &f.place.expand()[f.child]
 		f.child++
-		if err := w.enter(child); err != nil {
-			return Step{Place: child, Position: -1, Err: err}, true
+		err := w.enter(child)
+		if err != nil || child.node.Links() == 0 && !w.tree.leadsTo(child) {
+			w.vain++
 		}
-		if child.node.Links() == 0 && !w.tree.leadsTo(child) {
-			if w.vain++; w.vain > maxVain {
-				w.stack = nil
-				return Step{Place: child, Position: -1, Err: locatedCID(
-					fault.New(fault.ErrMisplaced, "and so in %d nodes before; this walk would not end", maxVain),
-					child.CID(), child.Path())}, true
-			}
+		if w.vain > maxVain {
+			w.stack = nil
+			err = locatedCID(fault.New(fault.ErrEndless, "more than %d nodes", maxVain), child.CID(), child.Path())
+		}
+		if err != nil {
+			return Step{Place: child, Position: -1, Err: err}, true
 		}
 		w.push(child)
 		return Step{Place: child, Position: -1}, true
