@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 
 	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/codec/dagjson"
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/fluent/qp"
@@ -232,4 +233,53 @@ func ExampleRootPrototype() {
 	fmt.Println(size.AsInt())
 	// Output:
 	// 3 <nil>
+}
+
+// IsRoot knows a HAMT by its shape.
+func ExampleIsRoot() {
+	lsys := newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewInt(1)})
+	substrate, err := lsys.Load(linking.LinkContext{}, root, basicnode.Prototype.Any)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(hamt.IsRoot(substrate), hamt.IsRoot(basicnode.NewString("no map")))
+	// Output: true false
+}
+
+// In Filecoin's layouts blocks do not say what the parameters are, so whoever
+// loads a map has to.
+func ExampleWithParams() {
+	ctx, lsys := context.Background(), newLinkSystem()
+	txn, err := builder.Prototype{LinkSystem: lsys, Params: params.Filecoin()}.NewTxn()
+	if err != nil {
+		panic(err)
+	}
+	if err := txn.SetString("a", basicnode.NewInt(1)); err != nil {
+		panic(err)
+	}
+	_, root, err := txn.Commit(ctx)
+	if err != nil {
+		panic(err)
+	}
+	m, err := hamt.Load(ctx, lsys, root, hamt.WithParams(params.Filecoin()))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(m.Length(), m.Params())
+	// Output: 1 sha2-256, bit width 5, bucket size 3, filecoin-v3
+}
+
+// Nodes below the root have a type of their own in the schema.
+func ExampleNodePrototype() {
+	node, err := ipld.DecodeUsingPrototype([]byte("\x82\x41\x01\x81\x81\x82\x43key\x07"), dagcbor.Decode, hamt.NodePrototype())
+	if err != nil {
+		panic(err)
+	}
+	data, err := node.LookupByString("data")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(data.Length(), "element")
+	// Output: 1 element
 }

@@ -24,7 +24,8 @@ var (
 // for concurrent use as far as its LinkSystem is.
 //
 // The methods of datamodel.Node take no context; they use the one that the
-// Node was made with. Beside each stands one that takes a context.
+// Node was made with. Beside those that may load blocks stand ones that take a
+// context: Get and GetString, Has, Entries, Count.
 type Node struct {
 	ctx       context.Context
 	tree      *trie.Tree

@@ -138,3 +138,50 @@ func ExampleRebuild() {
 	fmt.Println(rebuilt.Params())
 	// Output: sha2-256, bit width 10, bucket size 3
 }
+
+// Edit changes a map with limits of one's own: here, values above 100 bytes
+// become blocks of their own.
+func ExamplePrototype_Edit() {
+	ctx := context.Background()
+	txn, err := builder.Prototype{LinkSystem: newLinkSystem()}.NewTxn()
+	if err != nil {
+		panic(err)
+	}
+	m, _, err := txn.Commit(ctx)
+	if err != nil {
+		panic(err)
+	}
+	p := builder.PrototypeOf(m)
+	p.InlineBytes = 100
+	if txn, err = p.Edit(m); err != nil {
+		panic(err)
+	}
+	if err := txn.SetString("large", basicnode.NewBytes(make([]byte, 1000))); err != nil {
+		panic(err)
+	}
+	if m, _, err = txn.Commit(ctx); err != nil {
+		panic(err)
+	}
+	value, err := m.GetString(ctx, "large")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(value.Kind())
+	// Output: link
+}
+
+// PrototypeOf builds maps like another one.
+func ExamplePrototypeOf() {
+	p := params.Default()
+	p.BitWidth = 5
+	txn, err := builder.Prototype{LinkSystem: newLinkSystem(), Params: p}.NewTxn()
+	if err != nil {
+		panic(err)
+	}
+	m, _, err := txn.Commit(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(builder.PrototypeOf(m).Params)
+	// Output: sha2-256, bit width 5, bucket size 3
+}

@@ -20,7 +20,8 @@ import (
 var _ datamodel.NodePrototype = Prototype{}
 
 // Prototype says how maps are built and where their blocks go. Only
-// LinkSystem has to be given.
+// LinkSystem has to be given. Many goroutines may use one Prototype; what it
+// makes (builders, transactions, bulk builds) is for one goroutine each.
 type Prototype struct {
 	// Params are the map's parameters. A zero Params stands for
 	// params.Default(); anything else is taken as it is, so begin with
@@ -40,7 +41,8 @@ type Prototype struct {
 	InlineBytes int
 	// MaxBlockBytes is the largest block that is written; a larger one is a
 	// fault.ErrTooLarge that names the block's path and its largest entries.
-	// 0 means 1 MiB.
+	// 0 means 1 MiB. Whoever reads blocks above 16 MiB has to allow it
+	// (hamt.WithMaxBlockBytes).
 	MaxBlockBytes int
 	// Context is for the methods of go-ipld-prime's interfaces, which take
 	// none; nil means context.Background().
@@ -132,6 +134,9 @@ func (p Prototype) open() (*workshop, error) {
 	}
 	if p.MaxBlockBytes < 1 {
 		p.MaxBlockBytes = store.DefaultMaxWrite
+	}
+	if p.Read.MaxBlockBytes == 0 { // what is built can be read
+		p.Read.MaxBlockBytes = max(store.DefaultMaxRead, int64(p.MaxBlockBytes))
 	}
 	if p.Context == nil {
 		p.Context = context.Background()

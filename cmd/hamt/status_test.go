@@ -30,7 +30,9 @@ func TestUsage(t *testing.T) {
 		says string
 		args []string
 	}{
-		{`unknown command "frob"`, []string{"frob"}},
+		{`there is no verb "frob"`, []string{"frob"}},
+		{`there is no verb "get people"`, []string{"--", "get", "people"}},
+		{`there is no verb "frob"`, []string{"help", "frob"}},
 		{"unknown flag", []string{"get", "--frob", root, "x"}},
 		{"usage: hamt get [ROOT] KEY", []string{"get"}},
 		{"usage: hamt get [ROOT] KEY", []string{"get", root, "a", "b"}},
@@ -50,7 +52,13 @@ func TestUsage(t *testing.T) {
 		{"not a size", []string{"build", "--memory", "lots"}},
 		{`there is no format "xml"`, []string{"build", "--format", "xml"}},
 		{"names a column of a CSV", []string{"build", "--key", "x"}},
-		{"does not tell the format", []string{"build", "words.txt"}},
+		{"does not tell the format", []string{"build", p.file("words.txt", "")}},
+		{"no such file", []string{"build", "absent"}},
+		{"is a directory", []string{"build", "."}},
+		{"would not be read", []string{"build", "--max-block", "17MiB"}},
+		{"--bit-width goes with a Filecoin --layout", []string{"rebuild", "people", "--bit-width", "5"}},
+		{"--hash goes with a Filecoin --layout", []string{"get", "people", "--hash", "identity", "Alice"}},
+		{"it is empty", []string{"build", "--name", ""}},
 		{"no such file", []string{"build", "absent.ndjson"}},
 		{"is a directory", []string{"build", "--format", "json", "."}},
 		{"no such file", []string{"import", "absent.car"}},

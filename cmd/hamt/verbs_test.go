@@ -282,3 +282,24 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestFollow: a value in a block of its own is a link in the map, and can be
+// looked at all the same.
+func TestFollow(t *testing.T) {
+	p := newPlace(t)
+	long := `"` + strings.Repeat("long ", 30) + `"`
+	root := p.root(`{"key":"a","value":`+long+`}`+"\n"+`{"key":"b","value":7}`, "build", "--inline-bytes", "100")
+	if link := p.ok("", "get", root, "a"); !strings.HasPrefix(link, `{"/":"`) {
+		t.Errorf("the value is inline: %s", link)
+	}
+	p.same("the value", p.ok("", "get", "--follow", root, "a"), long+"\n")
+	p.same("a value that is no link", p.ok("", "get", "--follow", root, "b"), "7\n")
+}
+
+// TestFilecoinHint: such a map does not say what it is, so somebody has to.
+func TestFilecoinHint(t *testing.T) {
+	p := newPlace(t)
+	root := p.root(lines(50), "build", "--layout", "filecoin-v3")
+	p.fails(3, "needs --layout", "", "len", root)
+	p.same("the number of entries", p.ok("", "len", "--layout", "filecoin-v3", root), "50\n")
+}

@@ -62,6 +62,9 @@ func (b *build) run(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		file = args[0]
 	}
+	if err := checkFile(file); err != nil {
+		return err
+	}
 	format, err := input.FormatOf(b.format, file)
 	if err != nil {
 		return usage("%w", err)

@@ -62,17 +62,17 @@ type layoutFlags struct {
 	hash       code
 	bitWidth   int
 	bucketSize int
+	reads      bool // maps that are there, and may carry their parameters
 	changed    func(name string) bool
 }
 
 func (f *layoutFlags) add(flags *pflag.FlagSet, reading bool) *layoutFlags {
-	which := ""
+	which, p := "", params.Default()
 	if reading {
-		which = " (of a map in a Filecoin layout)"
+		which, p = " (of a map in a Filecoin layout)", params.Filecoin()
 	}
-	p := params.Default()
-	f.hash = code(p.HashAlg)
-	flags.StringVar(&f.layout, "layout", p.Layout.String(), "how nodes are written: spec, filecoin-v3 or filecoin-v0")
+	f.reads, f.hash = reading, code(p.HashAlg)
+	flags.StringVar(&f.layout, "layout", params.Spec.String(), "how nodes are written: spec, filecoin-v3 or filecoin-v0")
 	flags.Var(&f.hash, "hash", "hash function for keys, by its multicodec `NAME` or 0x… code"+which)
 	flags.IntVar(&f.bitWidth, "bit-width", p.BitWidth, "bits of the hash that each level takes, 3 to 16"+which)
 	flags.IntVar(&f.bucketSize, "bucket-size", p.BucketSize, "entries that fit into a bucket, from 1"+which)
@@ -92,6 +92,11 @@ func (f *layoutFlags) params() (params.Params, error) {
 	p := params.Default()
 	switch f.layout {
 	case params.Spec.String():
+		for _, name := range []string{"hash", "bit-width", "bucket-size"} {
+			if f.reads && f.changed(name) {
+				return p, usage("--%s goes with a Filecoin --layout: any other map says by itself what it is", name)
+			}
+		}
 	case params.FilecoinV3.String():
 		p = params.Filecoin()
 	case params.FilecoinV0.String():
@@ -133,8 +138,9 @@ func (c *code) Set(text string) error {
 
 // blockFlags say how blocks are written.
 type blockFlags struct {
-	codec, hash  code
-	inline, most size
+	codec, hash code
+	inline      size
+	most        blockSize
 }
 
 func (f *blockFlags) add(flags *pflag.FlagSet) {
@@ -147,9 +153,9 @@ func (f *blockFlags) add(flags *pflag.FlagSet) {
 // addLimits adds the flags that make sense for changes to a map, whose other
 // blocks are there already.
 func (f *blockFlags) addLimits(flags *pflag.FlagSet) {
-	f.most = 1 << 20
-	flags.Var(&f.inline, "inline-bytes", "keep values above this `SIZE` in blocks of their own (0: none)")
-	flags.Var(&f.most, "max-block", "refuse to write a block above this `SIZE`")
+	f.most.size = 1 << 20
+	flags.Var(&f.inline, "inline-bytes", "keep values above this `SIZE` in blocks of their own, for get --follow (0: none)")
+	flags.Var(&f.most, "max-block", "refuse to write a block above this `SIZE`, 16MiB at most")
 }
 
 // limits puts the limits into a prototype.
@@ -181,7 +187,36 @@ func (f *bulkFlags) add(flags *pflag.FlagSet) {
 }
 
 func nameFlag(flags *pflag.FlagSet, name *string) {
-	flags.StringVar(name, "name", "", "give the new root a `NAME`")
+	flags.Var((*rootName)(name), "name", "give the new root a `NAME`")
+}
+
+// rootName is a flag for a name, which is not empty, as a shell variable may be
+// that was never set.
+type rootName string
+
+func (n *rootName) Type() string   { return "name" }
+func (n *rootName) String() string { return string(*n) }
+
+func (n *rootName) Set(text string) error {
+	if text == "" {
+		return errors.New("it is empty")
+	}
+	*n = rootName(text)
+	return nil
+}
+
+// blockSize is a flag for the size of a block: no more than what is read.
+type blockSize struct{ size }
+
+func (s *blockSize) Set(text string) error {
+	const largest = 16 << 20
+	if err := s.size.Set(text); err != nil {
+		return err
+	}
+	if s.size > largest {
+		return errors.New("blocks above 16MiB would not be read")
+	}
+	return nil
 }
 
 // size is a flag for a number of bytes.

@@ -4,6 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/codec/dagcbor"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/spf13/cobra"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
@@ -14,8 +19,10 @@ import (
 func (a *app) getVerb() *cobra.Command {
 	var layout layoutFlags
 	var keys keyFlags
+	var follow bool
 	c := verb(groupRead, "get [ROOT] KEY", "Print the value of a key in DAG-JSON", `
 hamt get people Alice
+hamt get --follow people Alice
 hamt --store people.car get Alice
 hamt get --hex people 416c696365`, rootAnd(1), func(ctx context.Context, args []string) error {
 		return a.readingMap(ctx, args, 1, &layout, func(m *adl.Node, args []string) error {
@@ -30,6 +37,11 @@ hamt get --hex people 416c696365`, rootAnd(1), func(ctx context.Context, args []
 			if !found {
 				return absent("key %s is not there", keys.show(key))
 			}
+			if follow {
+				if raw, err = followed(ctx, m, raw); err != nil {
+					return fmt.Errorf("key %s: %w", keys.show(key), err)
+				}
+			}
 			text, err := dagjson.FromCBOR(nil, raw)
 			if err != nil {
 				return fmt.Errorf("key %s: %w", keys.show(key), err)
@@ -39,7 +51,27 @@ hamt get --hex people 416c696365`, rootAnd(1), func(ctx context.Context, args []
 		})
 	})
 	keys.add(c.Flags())
+	c.Flags().BoolVar(&follow, "follow", false, "where the value is a link, print the block it links to")
 	return layout.reading(c)
+}
+
+// followed gives the block that a value links to, in DAG-CBOR; or the value
+// itself where it is no link.
+func followed(ctx context.Context, m *adl.Node, raw []byte) ([]byte, error) {
+	value, err := ipld.Decode(raw, dagcbor.Decode)
+	if err != nil || value.Kind() != datamodel.Kind_Link {
+		return raw, err
+	}
+	link, err := value.AsLink()
+	if err != nil {
+		return nil, err
+	}
+	lsys := m.LinkSystem()
+	target, err := lsys.Load(linking.LinkContext{Ctx: ctx}, link, basicnode.Prototype.Any)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", link, err)
+	}
+	return ipld.Encode(target, dagcbor.Encode)
 }
 
 func (a *app) hasVerb() *cobra.Command {

@@ -47,15 +47,15 @@ type app struct {
 
 const about = `hamt builds, reads and changes IPLD HashMaps (HAMTs): maps of any size, kept in
 content-addressed blocks. Any set of entries has exactly one tree of blocks, and
-so one root CID; one key is found by loading two to four blocks. Blocks live in
+so one root CID; one key is found by loading one to four blocks. Blocks live in
 a store, the directory .hamt here unless --store or HAMT_STORE says otherwise; a
 .car file serves as a read-only store. Values go in and come out as DAG-JSON.
 
 ROOT is a CID, or a name that was given with --name. With a CAR as the store it
 may be left out and is then the CAR's first root.
 
-Exit status: 0 done; 1 not there (a key, a name); 2 bad usage or bad input;
-3 a fault in the store or in the data; 130 interrupted.`
+Exit status: 0 done; 1 not there (a key; a name to be removed); 2 bad usage or bad
+input; 3 a fault in the store or in the data; 130 interrupted.`
 
 // Main runs the command and gives its exit status.
 func Main(args []string, in io.Reader, out, err io.Writer) int {
@@ -101,7 +101,19 @@ func (a *app) command() *cobra.Command {
 		PersistentPreRun: func(*cobra.Command, []string) {
 			a.began = true
 		},
+		Args: func(_ *cobra.Command, args []string) error { return noSuchVerb(args) },
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [VERB]", Short: "Help about any verb",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return noSuchVerb(args)
+			}
+			return about.Help()
+		},
+	})
 	location := os.Getenv("HAMT_STORE")
 	if location == "" {
 		location = ".hamt"
@@ -123,6 +135,13 @@ func (a *app) command() *cobra.Command {
 		a.versionVerb(),
 	)
 	return root
+}
+
+func noSuchVerb(args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage("there is no verb %q (see hamt --help)", strings.Join(args, " "))
 }
 
 // say prints a line for people.

@@ -45,6 +45,21 @@ func (a *app) reading(ctx context.Context, args []string, do func(file string, r
 	return do(file, counting{newInterruptible(ctx, stream), p}, p)
 }
 
+// checkFile says early what is wrong with a FILE argument.
+func checkFile(file string) error {
+	if file == "-" {
+		return nil
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return usage("%w", err)
+	}
+	if info.IsDir() {
+		return usage("%s is a directory", file)
+	}
+	return nil
+}
+
 // sourceOf makes a source of what reading opened.
 func sourceOf(file string, r io.Reader, format input.Format, keyColumn string) input.Source {
 	if file == "-" {

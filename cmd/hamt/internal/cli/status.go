@@ -83,6 +83,8 @@ func messageOf(err error) string {
 		return ""
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
+	case errors.Is(err, fault.ErrNotHAMT):
+		return err.Error() + "; a map in a Filecoin layout needs --layout"
 	}
 	return err.Error()
 }
