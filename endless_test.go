@@ -41,10 +41,10 @@ func TestSharedSubtreesEnd(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			if err := use(ctx, load(t, s, root), ""); err == nil || errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("after two seconds: %v", err)
+				t.Errorf("it does not end: %v", err)
 			}
 		})
 	}
