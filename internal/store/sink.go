@@ -92,9 +92,6 @@ func Normal(lp cidlink.LinkPrototype) cidlink.LinkPrototype {
 // Prototype is the link prototype that blocks are named by.
 func (s *Sink) Prototype() cidlink.LinkPrototype { return s.prototype }
 
-// MaxWrite is the largest block that Make makes.
-func (s *Sink) MaxWrite() int { return s.maxWrite }
-
 // Make gives the block of some DAG-CBOR: in the sink's codec and under its
 // name. Nothing is written. The block keeps raw where the codec is DAG-CBOR.
 func (s *Sink) Make(raw []byte) (Block, error) {

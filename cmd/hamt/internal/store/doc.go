@@ -24,11 +24,8 @@
 // of files instead of one, a dozen more modules in the build, and compactions
 // that write every block a few times.
 //
-// Measured on two cores, 200,000 blocks of 2 KB under random keys, batches of
-// 4 MiB, one sync in the end: Pebble 7 s with 1.1 GB written, bbolt 12 to 14 s
-// with 2.6 GB written, and the more the larger the store. Looking up a block,
-// all in the page cache: Pebble 40 to 55 µs, bbolt 10 µs. A lookup in a map
-// takes two to four of those, so building decides.
+// A single lookup is quicker in bbolt, and a lookup in a map takes few of them;
+// a build of any size is where the time goes, so building decides.
 //
 // # Crashes
 //
