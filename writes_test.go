@@ -183,8 +183,11 @@ func TestEmptyMap(t *testing.T) {
 	}
 }
 
-// makers are the ways of making a map that can fail on its content.
-var makers = map[string]func(ctx context.Context, p builder.Prototype, content model) (*adl.Node, error){
+// maker is a way of making a map.
+type maker = func(ctx context.Context, p builder.Prototype, content model) (*adl.Node, error)
+
+// makers are those that can fail on the content.
+var makers = map[string]maker{
 	"assembler": byAssembler,
 	"Bulk":      byBulk,
 	"spilling":  bySpillingBulk,

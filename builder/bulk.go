@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 
@@ -35,8 +34,12 @@ const (
 
 // BulkOptions say how a Bulk works. The zero value stands for the defaults.
 type BulkOptions struct {
-	// MemoryBytes is about how much is kept in memory before it is sorted and
-	// spilled to disk. 0 means DefaultBulkMemory.
+	// MemoryBytes is how much is kept in memory before it is sorted and spilled
+	// to disk: the entries, and twice 16 bytes for each, with which they are
+	// sorted. Finish needs at most as much again, and at most 16 MiB, for
+	// reading. What the garbage collector leaves lying about, as much as all of
+	// this by default, comes on top: debug.SetMemoryLimit sets it a bound. 0
+	// means DefaultBulkMemory.
 	MemoryBytes int64
 	// SpillDir is where the directory for what is spilled is made; "" means
 	// os.TempDir(). As much as all entries take is needed there, and while
@@ -46,6 +49,7 @@ type BulkOptions struct {
 	Repeated Repeated
 	// Progress, if not nil, is called now and then, by the goroutine that
 	// calls Set or Finish or one that Finish waits for, never twice at once.
+	// Writing waits for it.
 	Progress func(BulkProgress)
 }
 
@@ -66,10 +70,12 @@ const mergeAt = 64
 // Bulk builds a map from a stream of entries in any order. What does not fit
 // into its memory is sorted and spilled, and merged in the end. It writes
 // blocks as it makes them, so an error leaves blocks behind that nothing links
-// to. A Bulk is for one goroutine.
+// to. With Prototype.WritesAtOnce, up to 32 MiB of blocks, and 16 times as many
+// as may be being written, wait for their turn. A Bulk is for one goroutine.
 type Bulk struct {
 	shop     *workshop
 	options  BulkOptions
+	values   *writer // of blocks of values that are not inline
 	pile     *trie.Pile
 	dir      string // of the runs; "" until there is one
 	runs     []*trie.Run
@@ -90,12 +96,14 @@ func (p Prototype) NewBulk(o BulkOptions) (*Bulk, error) {
 	if o.MemoryBytes < 1 {
 		o.MemoryBytes = DefaultBulkMemory
 	}
-	return &Bulk{shop: shop, options: o, pile: trie.NewPile(shop.Params, shop.hasher)}, nil
+	return &Bulk{shop: shop, options: o, values: shop.writer(shop.Context, nil), pile: trie.NewPile(shop.Params, shop.hasher)}, nil
 }
 
 // Set adds an entry. A value that has no DAG-CBOR form is fault.ErrValue; a
 // HAMT as a value becomes a link to its root. An error in spilling leaves all
-// entries, this one too, in memory, and the next Set tries again.
+// entries, this one too, in memory, and the next Set tries again. With
+// Prototype.WritesAtOnce, values that become blocks are written meanwhile: an
+// error in that comes from a later call and stays, and only Close is left.
 func (b *Bulk) Set(key []byte, value datamodel.Node) (err error) {
 	if b.buffer, err = appendValue(b.buffer[:0], value); err != nil {
 		return err
@@ -124,7 +132,7 @@ func (b *Bulk) set(key, raw []byte) error {
 		return err
 	}
 	if own != nil {
-		if err := b.shop.sink.Write(b.shop.Context, *own); err != nil {
+		if err := b.values.add(&pending{block: *own}); err != nil {
 			return err
 		}
 	}
@@ -162,7 +170,7 @@ func (b *Bulk) spill() (err error) {
 	}
 	b.made++
 	b.progress.Spilled += run.Entries
-	b.pile = trie.NewPile(b.shop.Params, b.shop.hasher)
+	b.pile.Reset()
 	if b.runs = append(b.runs, run); len(b.runs) < mergeAt {
 		return nil
 	}
@@ -208,9 +216,16 @@ func (b *Bulk) Finish(ctx context.Context) (node *adl.Node, err error) {
 	}
 	b.done = true
 	defer func() { err = errors.Join(err, b.Close()) }()
-	w := bulkWriter{ctx: ctx, bulk: b}
-	root, count, err := b.emit(&w)
+	if err := b.finishValues(ctx); err != nil {
+		return nil, err
+	}
+	w := b.shop.writer(ctx, b.wrote)
+	defer w.stop()
+	root, count, err := b.emit(w)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.wait(); err != nil {
 		return nil, err
 	}
 	raw := root.AppendRoot(nil)
@@ -227,12 +242,31 @@ func (b *Bulk) Finish(ctx context.Context) (node *adl.Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.shop.node(b.shop.Context, raw, link, count)
+	return b.shop.node(b.shop.Context, raw, len(named.Bytes), link, count)
 }
 
-// emit makes and writes all blocks but the root.
-func (b *Bulk) emit(w *bulkWriter) (root *block.Encoder, count int64, err error) {
-	trees := b.shop.trees(w.put)
+// finishValues waits for the values that are being written, no longer than the
+// context allows.
+func (b *Bulk) finishValues(ctx context.Context) error {
+	defer context.AfterFunc(ctx, b.values.cancel)()
+	err := b.values.wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// wrote counts a block.
+func (b *Bulk) wrote() {
+	b.progress.Blocks++
+	if b.progress.Blocks%progressEvery == 0 {
+		b.report()
+	}
+}
+
+// emit makes all blocks but the root, and hands them to a writer.
+func (b *Bulk) emit(w *writer) (root *block.Encoder, count int64, err error) {
+	trees := b.shop.trees(w.puts)
 	trees.Repeated = b.repeated()
 	if len(b.runs) == 0 {
 		return trees.Pile(b.pile)
@@ -244,6 +278,7 @@ func (b *Bulk) emit(w *bulkWriter) (root *block.Encoder, count int64, err error)
 // not finished; after Finish it does nothing.
 func (b *Bulk) Close() error {
 	b.done = true
+	b.values.stop()
 	b.pile, b.runs = nil, nil
 	if b.dir == "" {
 		return nil
@@ -251,29 +286,4 @@ func (b *Bulk) Close() error {
 	dir := b.dir
 	b.dir = ""
 	return os.RemoveAll(dir)
-}
-
-// bulkWriter writes blocks as they are made. Making goes on in several
-// goroutines at once, writing in one at a time.
-type bulkWriter struct {
-	ctx  context.Context
-	bulk *Bulk
-	mu   sync.Mutex
-}
-
-func (w *bulkWriter) put(raw []byte) ([]byte, error) {
-	b, err := w.bulk.shop.sink.Make(bytes.Clone(raw))
-	if err != nil {
-		return nil, err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.bulk.shop.sink.Write(w.ctx, b); err != nil {
-		return nil, err
-	}
-	w.bulk.progress.Blocks++
-	if w.bulk.progress.Blocks%progressEvery == 0 {
-		w.bulk.report()
-	}
-	return b.CID, nil
 }

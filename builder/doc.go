@@ -12,7 +12,8 @@
 // same parameters are the same blocks.
 //
 // Blocks are written children first and the root last, so a root that is
-// there is whole. The NodeBuilder and Txn make all blocks before they write
-// the first one: an error in the data leaves nothing behind. Bulk writes as
-// it goes; an error there leaves blocks that nothing links to.
+// there is whole; Prototype.WritesAtOnce allows several at the same time. The
+// NodeBuilder and Txn make all blocks before they write the first one: an error
+// in the data leaves nothing behind. Bulk writes as it goes; an error there
+// leaves blocks that nothing links to.
 package builder

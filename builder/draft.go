@@ -3,7 +3,6 @@ package builder
 import (
 	"bytes"
 	"context"
-	"sync"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -15,23 +14,30 @@ import (
 // draft is a tree whose blocks are all made and not written yet: whatever is
 // wrong with the data has been found before anything is stored.
 type draft struct {
-	shop   *workshop
-	mu     sync.Mutex
-	blocks []store.Block // children before parents
-	root   []byte        // the root in DAG-CBOR
-	named  store.Block   // and as a block
+	shop  *workshop
+	parts []*[]made   // of the tree below the root, each as its emitter made it
+	root  []byte      // the root in DAG-CBOR
+	named store.Block // and as a block
 }
 
-// put is the trie.Put of a draft.
-func (d *draft) put(raw []byte) ([]byte, error) {
-	b, err := d.shop.sink.Make(bytes.Clone(raw))
-	if err != nil {
-		return nil, err
+// made is a block of a draft.
+type made struct {
+	store.Block
+	depth int
+}
+
+// puts gives the trie.Put of a part.
+func (d *draft) puts() trie.Put {
+	part := new([]made)
+	d.parts = append(d.parts, part)
+	return func(raw []byte, depth int) ([]byte, error) {
+		b, err := d.shop.sink.Make(bytes.Clone(raw))
+		if err != nil {
+			return nil, err
+		}
+		*part = append(*part, made{b, depth})
+		return b.CID, nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.blocks = append(d.blocks, b)
-	return b.CID, nil
 }
 
 // finish makes the root.
@@ -47,13 +53,21 @@ func (d *draft) finish(root *block.Encoder) (err error) {
 // write stores the blocks, the root last, but for those that known says are
 // there already.
 func (d *draft) write(ctx context.Context, known func(binaryCID []byte) bool) error {
-	for _, b := range d.blocks {
-		if known(b.CID) {
-			continue
+	w := d.shop.writer(ctx, nil)
+	defer w.stop()
+	for _, part := range d.parts {
+		branch := branch{writer: w}
+		for _, b := range *part {
+			if known(b.CID) {
+				continue
+			}
+			if err := branch.add(b.Block, b.depth); err != nil {
+				return err
+			}
 		}
-		if err := d.shop.sink.Write(ctx, b); err != nil {
-			return err
-		}
+	}
+	if err := w.wait(); err != nil {
+		return err
 	}
 	return d.shop.sink.Write(ctx, d.named)
 }
@@ -64,28 +78,26 @@ func (d *draft) node(ctx context.Context, count int64) (*adl.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.shop.node(ctx, d.root, link, count)
+	return d.shop.node(ctx, d.root, len(d.named.Bytes), link, count)
 }
 
 // trees is what makes whole trees.
-func (w *workshop) trees(put trie.Put) trie.Builder {
-	return trie.Builder{Params: w.Params, Hasher: w.hasher, Put: put}
+func (w *workshop) trees(puts func() trie.Put) trie.Builder {
+	return trie.Builder{Params: w.Params, Hasher: w.hasher, Puts: puts}
 }
 
 // build makes and writes the tree of a batch that holds no deletions.
 func (w *workshop) build(ctx context.Context, batch *trie.Batch, values []store.Block) (*adl.Node, error) {
 	d := draft{shop: w}
-	root, count, err := w.trees(d.put).Batch(batch)
+	root, count, err := w.trees(d.puts).Batch(batch)
 	if err != nil {
 		return nil, err
 	}
 	if err := d.finish(root); err != nil {
 		return nil, err
 	}
-	for _, v := range values {
-		if err := w.sink.Write(ctx, v); err != nil {
-			return nil, err
-		}
+	if err := w.writeValues(ctx, values); err != nil {
+		return nil, err
 	}
 	if err := d.write(ctx, func([]byte) bool { return false }); err != nil {
 		return nil, err

@@ -29,8 +29,14 @@ type Prototype struct {
 	// is the identity hash.)
 	Params params.Params
 	// LinkSystem is where blocks are written to, and read from afterwards.
-	// Blocks are written one at a time.
+	// Blocks are written one at a time, unless WritesAtOnce allows more.
 	LinkSystem *linking.LinkSystem
+	// WritesAtOnce is how many blocks may be being written at the same time,
+	// for stores that take their time. 0 or 1 means one at a time; with more,
+	// the LinkSystem's StorageWriteOpener and what it gives must be safe for
+	// concurrent use, also where two write the same block. The order stays: a
+	// block is written once all that it links to is.
+	WritesAtOnce int
 	// LinkPrototype names the blocks: a cidlink.LinkPrototype of CIDv1 with
 	// any codec and hash that the LinkSystem knows. nil means DAG-CBOR and
 	// sha2-256.
@@ -78,24 +84,29 @@ func samePrototype(a, b datamodel.LinkPrototype) bool {
 }
 
 // PrototypeOf gives the prototype of maps like n: with its parameters, into
-// its LinkSystem, under its link prototype.
-func PrototypeOf(n *adl.Node) Prototype {
-	lsys := n.LinkSystem()
-	return Prototype{
-		Params:        n.Params(),
-		LinkSystem:    &lsys,
-		LinkPrototype: n.LinkPrototype(),
-		Context:       n.Context(),
-		Read:          adl.Options{ReadAhead: n.ReadAhead()},
-		origin:        &origin{n.Tree().Source(), &lsys, n.Params()},
-	}
-}
+// its LinkSystem, under its link prototype. WritesAtOnce is that of the
+// prototype that built n; 0 where n was loaded.
+func PrototypeOf(n *adl.Node) Prototype { return n.Prototype().(Prototype) }
 
 // Wrap makes a Node of a tree, one whose Prototype is PrototypeOf. It is for
 // the packages of this module.
 func Wrap(ctx context.Context, tree *trie.Tree, o adl.Options, count int64) *adl.Node {
-	return adl.Wrap(ctx, tree, o.WithDefaults().ReadAhead, count,
-		func(n *adl.Node) datamodel.NodePrototype { return PrototypeOf(n) })
+	return wrap(ctx, tree, o, count, 0)
+}
+
+func wrap(ctx context.Context, tree *trie.Tree, o adl.Options, count int64, writesAtOnce int) *adl.Node {
+	return adl.Wrap(ctx, tree, o.WithDefaults().ReadAhead, count, func(n *adl.Node) datamodel.NodePrototype {
+		lsys := n.LinkSystem()
+		return Prototype{
+			Params:        n.Params(),
+			LinkSystem:    &lsys,
+			WritesAtOnce:  writesAtOnce,
+			LinkPrototype: n.LinkPrototype(),
+			Context:       n.Context(),
+			Read:          adl.Options{ReadAhead: n.ReadAhead()},
+			origin:        &origin{n.Tree().Source(), &lsys, n.Params()},
+		}
+	})
 }
 
 // NewBuilder makes a builder of one map. Whether the prototype makes sense is
@@ -153,16 +164,17 @@ func (p Prototype) open() (*workshop, error) {
 	return &workshop{p, hasher, sink, reads}, nil
 }
 
-// node makes the Node of a root that was written. count is -1 where it is not
-// known.
-func (w *workshop) node(ctx context.Context, rootRaw []byte, link datamodel.Link, count int64) (*adl.Node, error) {
+// node makes the Node of a root that was written: its DAG-CBOR, how many bytes
+// its block has, its link and the number of entries.
+func (w *workshop) node(ctx context.Context, rootRaw []byte, stored int, link datamodel.Link, count int64) (*adl.Node, error) {
 	root, p, err := block.ParseRoot(rootRaw, w.Params)
 	if err != nil {
 		return nil, err
 	}
+	root.SetStored(stored)
 	tree, err := trie.New(w.reads, root, p, link)
 	if err != nil {
 		return nil, err
 	}
-	return Wrap(ctx, tree, w.Read, count), nil
+	return wrap(ctx, tree, w.Read, count, w.WritesAtOnce), nil
 }

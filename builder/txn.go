@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 
@@ -29,15 +30,18 @@ type Txn struct {
 func NewTxn(base *adl.Node) (*Txn, error) { return PrototypeOf(base).Edit(base) }
 
 // Edit begins a transaction on a map with the limits of the prototype
-// (InlineBytes, MaxBlockBytes), and where it has one with its LinkSystem, which
-// must then have the map's blocks too. The parameters stay the map's, and so
-// does the link prototype: a tree of two kinds of blocks is not canonical, so
-// another one is an error.
+// (WritesAtOnce, InlineBytes, MaxBlockBytes), and where it has one with its
+// LinkSystem, which must then have the map's blocks too. The parameters stay
+// the map's, and so does the link prototype: a tree of two kinds of blocks is
+// not canonical, so another one is an error.
 func (p Prototype) Edit(base *adl.Node) (*Txn, error) {
 	like := PrototypeOf(base)
 	p.Params = like.Params
 	if p.LinkSystem == nil {
 		p.LinkSystem, p.origin = like.LinkSystem, like.origin
+		if p.WritesAtOnce == 0 {
+			p.WritesAtOnce = like.WritesAtOnce
+		}
 	}
 	if p.LinkPrototype == nil {
 		p.LinkPrototype = like.LinkPrototype
@@ -64,7 +68,8 @@ func (p Prototype) NewTxn() (*Txn, error) {
 	if err != nil {
 		return nil, err
 	}
-	empty, err := shop.node(shop.Context, block.NewEncoder(shop.Params).AppendRoot(nil), nil, 0)
+	root := block.NewEncoder(shop.Params).AppendRoot(nil)
+	empty, err := shop.node(shop.Context, root, len(root), nil, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +211,7 @@ func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
 		return t.base, old, nil
 	}
 	d := draft{shop: t.shop}
-	merged, err := t.base.Tree().Merge(ctx, t.batch, d.put, t.base.ReadAhead())
+	merged, err := t.base.Tree().Merge(ctx, t.batch, d.puts, t.base.ReadAhead())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -226,13 +231,12 @@ func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
 // write stores a draft and makes its Node; the old one where nothing changed.
 func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datamodel.Link) (*adl.Node, error) {
 	same := t.stored && old.Binary() == string(d.named.CID)
-	for _, v := range t.liveValues() {
-		if same && t.shop.sink.Has(ctx, v) {
-			continue // as it should be, since the map links to it
-		}
-		if err := t.shop.sink.Write(ctx, v); err != nil {
-			return nil, err
-		}
+	values := t.liveValues()
+	if same { // all are there as they should be, since the map links to them
+		values = slices.DeleteFunc(values, func(v store.Block) bool { return t.shop.sink.Has(ctx, v) })
+	}
+	if err := t.shop.writeValues(ctx, values); err != nil {
+		return nil, err
 	}
 	if same {
 		return t.base, nil

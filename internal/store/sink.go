@@ -203,17 +203,25 @@ func (s *Sink) Write(ctx context.Context, b Block) error {
 	if s.lsys.StorageWriteOpener == nil {
 		return fmt.Errorf("hamt: the LinkSystem has no storage to write to")
 	}
+	err = s.write(ctx, link, b.Bytes)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil: // whatever words the store has for that
+		return ctx.Err()
+	}
+	return fmt.Errorf("hamt: block %s cannot be written: %w", link, err)
+}
+
+func (s *Sink) write(ctx context.Context, link datamodel.Link, encoded []byte) error {
 	writer, commit, err := s.lsys.StorageWriteOpener(linking.LinkContext{Ctx: ctx})
 	if err != nil {
-		return fmt.Errorf("hamt: block %s cannot be written: %w", link, err)
+		return err
 	}
-	if _, err := writer.Write(b.Bytes); err != nil {
-		return fmt.Errorf("hamt: block %s cannot be written: %w", link, err)
+	if _, err := writer.Write(encoded); err != nil {
+		return err
 	}
-	if err := commit(link); err != nil {
-		return fmt.Errorf("hamt: block %s cannot be written: %w", link, err)
-	}
-	return nil
+	return commit(link)
 }
 
 // Link makes a link of a binary CID.

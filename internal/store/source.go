@@ -29,6 +29,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/flight"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -46,7 +47,7 @@ type Source struct {
 	lsys    linking.LinkSystem
 	cache   *Cache
 	maxRead int64
-	flights flights
+	flights *flight.Group[*block.Node]
 	mean    atomic.Int64 // of the time a load takes, moving, in nanoseconds
 }
 
@@ -73,7 +74,7 @@ func (s *Source) took(d time.Duration) {
 // NodeReifier plays no part, so a map's own blocks never pass through it.
 func NewSource(lsys *linking.LinkSystem, cacheBytes, maxRead int64) *Source {
 	maxRead = min(maxRead, math.MaxInt64-1) // one byte more is what reading asks for
-	return &Source{lsys: *lsys, cache: NewCache(cacheBytes), maxRead: maxRead, flights: newFlights()}
+	return &Source{lsys: *lsys, cache: NewCache(cacheBytes), maxRead: maxRead, flights: flight.NewGroup[*block.Node]()}
 }
 
 // LinkSystem is the LinkSystem that blocks come from.
@@ -123,7 +124,7 @@ func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p 
 
 // fetch loads and parses a node below the root, and offers it to the cache.
 func (s *Source) fetch(ctx context.Context, binaryCID []byte, p params.Params, keep bool) (*block.Node, error) {
-	return s.flights.do(ctx, binaryCID, func() (*block.Node, error) {
+	return s.flights.Do(ctx, binaryCID, func() (*block.Node, error) {
 		c, err := cid.Cast(binaryCID)
 		if err != nil {
 			return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}

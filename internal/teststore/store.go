@@ -29,8 +29,10 @@ type Store struct {
 	Limit int
 	// OnRead may replace what a load gives, or make it fail.
 	OnRead func(link datamodel.Link, block []byte) ([]byte, error)
-	// OnWrite may make a write fail.
+	// OnWrite may make a write fail. It is asked when the write begins.
 	OnWrite func(link datamodel.Link, block []byte) error
+	// WriteDelay is how long each write takes, until its context is done.
+	WriteDelay func(link datamodel.Link) time.Duration
 
 	mu     sync.Mutex
 	blocks map[string][]byte
@@ -38,9 +40,23 @@ type Store struct {
 	writes []string
 	once   sync.Once
 	places chan struct{}
-	flying atomic.Int64
-	most   atomic.Int64
+	reads  gauge
+	stores gauge
 }
+
+// gauge counts what is under way at the same time.
+type gauge struct{ now, most atomic.Int64 }
+
+func (g *gauge) begin() {
+	for n := g.now.Add(1); ; {
+		most := g.most.Load()
+		if n <= most || g.most.CompareAndSwap(most, n) {
+			return
+		}
+	}
+}
+
+func (g *gauge) end() { g.now.Add(-1) }
 
 // New makes an empty store.
 func New() *Store { return &Store{blocks: map[string][]byte{}} }
@@ -57,9 +73,9 @@ func (NotFound) NotFound() bool { return true }
 func (s *Store) LinkSystem() *linking.LinkSystem {
 	lsys := cidlink.DefaultLinkSystem()
 	lsys.StorageReadOpener = s.open
-	lsys.StorageWriteOpener = func(linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
+	lsys.StorageWriteOpener = func(lctx linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
 		var buffer bytes.Buffer
-		return &buffer, func(link datamodel.Link) error { return s.write(link, buffer.Bytes()) }, nil
+		return &buffer, func(link datamodel.Link) error { return s.write(lctx.Ctx, link, buffer.Bytes()) }, nil
 	}
 	return &lsys
 }
@@ -69,13 +85,8 @@ func (s *Store) open(lctx linking.LinkContext, link datamodel.Link) (io.Reader, 
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	for n := s.flying.Add(1); ; {
-		most := s.most.Load()
-		if n <= most || s.most.CompareAndSwap(most, n) {
-			break
-		}
-	}
-	defer s.flying.Add(-1)
+	s.reads.begin()
+	defer s.reads.end()
 	if s.Limit > 0 {
 		s.once.Do(func() { s.places = make(chan struct{}, s.Limit) })
 		select {
@@ -86,10 +97,8 @@ func (s *Store) open(lctx linking.LinkContext, link datamodel.Link) (io.Reader, 
 		}
 	}
 	if s.Delay != nil {
-		select {
-		case <-time.After(s.Delay(link)):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := pause(ctx, s.Delay(link)); err != nil {
+			return nil, err
 		}
 	}
 	s.mu.Lock()
@@ -107,9 +116,25 @@ func (s *Store) open(lctx linking.LinkContext, link datamodel.Link) (io.Reader, 
 	return bytes.NewReader(block), nil
 }
 
-func (s *Store) write(link datamodel.Link, block []byte) error {
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Store) write(ctx context.Context, link datamodel.Link, block []byte) error {
+	s.stores.begin()
+	defer s.stores.end()
 	if s.OnWrite != nil {
 		if err := s.OnWrite(link, block); err != nil {
+			return err
+		}
+	}
+	if s.WriteDelay != nil {
+		if err := pause(ctx, s.WriteDelay(link)); err != nil {
 			return err
 		}
 	}
@@ -159,7 +184,10 @@ func (s *Store) Bytes() (n int64) {
 }
 
 // Most is the largest number of loads that were under way at the same time.
-func (s *Store) Most() int64 { return s.most.Load() }
+func (s *Store) Most() int64 { return s.reads.most.Load() }
+
+// MostWrites is the same for writes.
+func (s *Store) MostWrites() int64 { return s.stores.most.Load() }
 
 // TakeLoads gives the CIDs loaded since the last call, in order.
 func (s *Store) TakeLoads() []string { return s.take(&s.loads) }

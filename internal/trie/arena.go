@@ -7,12 +7,13 @@ import "encoding/binary"
 // length of the value, the value. No DAG-CBOR is empty, so an empty value can
 // stand for a deletion.
 type arena struct {
-	chunks  [][]byte
-	written int64 // bytes in use
+	chunks [][]byte
+	free   [][]byte // of chunkSize, from before the last reset
+	full   int64    // bytes of the chunks but for the last
 }
 
-// firstChunkSize is the size of the first chunk, since most batches are small;
-// chunkSize that of the others, unless one entry needs more.
+// firstChunkSize is the size of the first chunk, since most batches are small.
+// The others grow up to chunkSize, unless one entry needs more.
 const (
 	firstChunkSize = 4 << 10
 	chunkSize      = 1 << 20
@@ -24,19 +25,48 @@ func (a *arena) write(key, value []byte) (at uint64) {
 	need := len(key) + len(value) + 2*binary.MaxVarintLen32
 	last := len(a.chunks) - 1
 	if last < 0 || cap(a.chunks[last])-len(a.chunks[last]) < need {
-		size := chunkSize
-		if last < 0 {
-			size = firstChunkSize
-		}
-		a.chunks = append(a.chunks, make([]byte, 0, max(size, need)))
+		a.grow(need)
 		last++
 	}
 	chunk := a.chunks[last]
 	at = uint64(last)<<32 | uint64(len(chunk))
 	chunk = append(appendLength(chunk, len(key)), key...)
 	a.chunks[last] = append(appendLength(chunk, len(value)), value...)
-	a.written += int64(len(a.chunks[last])) - int64(uint32(at))
 	return at
+}
+
+// grow takes another chunk into use, with room for so many bytes.
+func (a *arena) grow(need int) {
+	var chunk []byte
+	if last := len(a.free) - 1; last >= 0 && need <= chunkSize {
+		chunk, a.free = a.free[last], a.free[:last]
+	} else {
+		size := min(chunkSize, firstChunkSize<<min(len(a.chunks), 16))
+		chunk = make([]byte, 0, max(size, need))
+	}
+	if last := len(a.chunks) - 1; last >= 0 {
+		a.full += int64(cap(a.chunks[last]))
+	}
+	a.chunks = append(a.chunks, chunk)
+}
+
+// memory is how many bytes the entries take, with the ends of chunks that had
+// no room for another.
+func (a *arena) memory() int64 {
+	if len(a.chunks) == 0 {
+		return 0
+	}
+	return a.full + int64(len(a.chunks[len(a.chunks)-1]))
+}
+
+// reset forgets all entries, and keeps the memory for others.
+func (a *arena) reset() {
+	for _, chunk := range a.chunks {
+		if cap(chunk) == chunkSize {
+			a.free = append(a.free, chunk[:0])
+		}
+	}
+	a.chunks, a.full = a.chunks[:0], 0
 }
 
 // read gives views of the key and the value at a place.

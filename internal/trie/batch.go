@@ -155,4 +155,4 @@ func (b *Batch) grow() {
 }
 
 // unsorted gives the entries for sorting. The batch stays as it is.
-func (b *Batch) unsorted() unsorted { return unsorted{b.order, &b.arena, b.records} }
+func (b *Batch) unsorted() unsorted { return unsorted{b.order, &b.arena, b.records, nil} }

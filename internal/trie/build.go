@@ -19,10 +19,10 @@ const parallelFrom = 4096
 type Builder struct {
 	Params params.Params
 	Hasher *keyhash.Hasher
-	// Put takes the blocks. It is called from several goroutines at the same
-	// time, one for each part of the root's indexes; within a part, children
-	// come before their parents.
-	Put Put
+	// Puts is asked, for each part of the root's indexes, for what takes its
+	// blocks. Parts are made at the same time; the blocks of one come in
+	// post-order.
+	Puts func() Put
 	// Repeated, if not nil, is asked about keys that come more than once;
 	// where it gives no error, the last one counts.
 	Repeated func(key []byte) error
@@ -44,24 +44,30 @@ func (b Builder) build(entries unsorted) (root *block.Encoder, count int64, err 
 	if len(entries.records) < parallelFrom {
 		workers = 1
 	}
-	s := entries.scatter()
-	parts := s.parts(workers, b.Params.BitWidth)
+	s := entries.scatter(1)
+	return b.parts(s.parts(workers, b.Params.BitWidth), func(p part, add func(Item) error) error {
+		s.sort(p)
+		return s.each(p, b.Repeated, add)
+	})
+}
+
+// parts makes a tree by parts, of the entries that each adds, and joins them.
+func (b Builder) parts(parts []part, each func(p part, add func(Item) error) error) (root *block.Encoder, count int64, err error) {
 	emitters := make([]*Emitter, len(parts))
 	var failed atomic.Bool
-	put := func(raw []byte) ([]byte, error) {
-		if failed.Load() {
-			return nil, errStopped // there will be no root, so blocks are in vain
-		}
-		return b.Put(raw)
-	}
 	roots := make([]*block.Encoder, len(parts))
 	errs := make([]error, len(parts))
 	var wait sync.WaitGroup
 	for i, p := range parts {
-		emitters[i] = NewEmitter(b.Params, b.Hasher, put)
+		put := b.Puts()
+		emitters[i] = NewEmitter(b.Params, b.Hasher, func(raw []byte, depth int) ([]byte, error) {
+			if failed.Load() {
+				return nil, errStopped // there will be no root, so blocks are in vain
+			}
+			return put(raw, depth)
+		})
 		wait.Go(func() {
-			s.sort(p)
-			if errs[i] = s.each(p, b.Repeated, emitters[i].Add); errs[i] == nil {
+			if errs[i] = each(p, emitters[i].Add); errs[i] == nil {
 				roots[i], errs[i] = emitters[i].Finish()
 			}
 			if errs[i] != nil {
@@ -94,13 +100,18 @@ func firstError(errs []error) error {
 	return nil
 }
 
-// Runs makes the tree of sorted runs and of a pile that came after them.
+// Runs makes the tree of sorted runs and of a pile that came after them. The
+// buffers for reading take no more than bufferBytes for each run.
 func (b Builder) Runs(runs []*Run, last *Pile, bufferBytes int) (root *block.Encoder, count int64, err error) {
-	emitter := NewEmitter(b.Params, b.Hasher, b.Put)
-	s := Sorter{order: order{b.Hasher, b.Params.BitWidth}, Repeated: b.Repeated, BufferBytes: bufferBytes}
-	if err := s.each(runs, last, emitter.Add); err != nil {
+	sources, err := open(runs)
+	if err != nil {
 		return nil, 0, err
 	}
-	root, err = emitter.Finish()
-	return root, emitter.Entries(), err
+	defer func() { err = errors.Join(err, sources.close()) }()
+	sources.last = last.unsorted().sort()
+	s := Sorter{order: order{b.Hasher, b.Params.BitWidth}, Repeated: b.Repeated}
+	parts := sources.groups().parts(runtime.GOMAXPROCS(0), b.Params.BitWidth)
+	return b.parts(parts, func(p part, add func(Item) error) error {
+		return s.each(sources.streams(p, bufferBytes/len(parts)), add)
+	})
 }

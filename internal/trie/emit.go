@@ -36,9 +36,9 @@ type Emitter struct {
 	entries int64
 }
 
-// Put takes a finished block below the root, in DAG-CBOR and valid only during
-// the call, and answers with its binary CID.
-type Put func(raw []byte) (binaryCID []byte, err error)
+// Put takes a finished block at a depth below the root, in DAG-CBOR and valid
+// only during the call, and answers with its binary CID.
+type Put func(raw []byte, depth int) (binaryCID []byte, err error)
 
 // NewEmitter makes an emitter that hands every block but the root's to put.
 func NewEmitter(p params.Params, hasher *keyhash.Hasher, put Put) *Emitter {
@@ -245,7 +245,7 @@ func (e *Emitter) closeTo(depth int) error {
 	}
 	for e.depth > depth {
 		e.buffer = e.open[e.depth].Append(e.buffer[:0])
-		binaryCID, err := e.put(e.buffer)
+		binaryCID, err := e.put(e.buffer, e.depth)
 		if err != nil {
 			return Oversized(err, e.buffer, slices.Clone(e.path[:e.depth]), e.params)
 		}

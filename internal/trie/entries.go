@@ -21,23 +21,31 @@ type unsorted struct {
 	order   order
 	arena   *arena
 	records []record
+	room    []record // for as many again; nil for none yet
 }
 
-// sorted is entries in groups by the first bits of their hash. The groups are
-// in order; within a group entries are once sort has been there.
+// groups are those of entries by the first bits of their hash.
+type groups struct {
+	bits   int   // of the hash that make a group
+	starts []int // of each group among all entries, and the end
+}
+
+// sorted is entries in groups. The groups are in order; within a group entries
+// are once sort has been there.
 type sorted struct {
+	groups
 	order   order
 	arena   *arena
 	records []record
-	bits    int   // of the hash that make a group
-	starts  []int // of each group in records, and the end
 }
 
-// scatter makes the groups, in one pass over the records. They are small: what
-// is left to sort fits into the nearest cache, and is independent.
-func (u unsorted) scatter() sorted {
+// scatter makes the groups, by leastBits at least, in one pass over the
+// records. They are small: what is left to sort fits into the nearest cache,
+// and is independent.
+func (u unsorted) scatter(leastBits int) sorted {
 	const perGroup, mostBits = 8, 16
-	s := sorted{order: u.order, arena: u.arena, bits: min(mostBits, max(1, bits.Len(uint(len(u.records)/perGroup))))}
+	s := sorted{order: u.order, arena: u.arena, records: u.room}
+	s.bits = min(mostBits, max(leastBits, bits.Len(uint(len(u.records)/perGroup))))
 	shift := 64 - s.bits
 	s.starts = make([]int, 1<<s.bits+1)
 	for _, r := range u.records {
@@ -46,7 +54,9 @@ func (u unsorted) scatter() sorted {
 	for i := 1; i < len(s.starts); i++ {
 		s.starts[i] += s.starts[i-1]
 	}
-	s.records = make([]record, len(u.records))
+	if s.records == nil {
+		s.records = make([]record, len(u.records))
+	}
 	next := slices.Clone(s.starts)
 	for _, r := range u.records {
 		group := r.head >> shift
@@ -58,7 +68,7 @@ func (u unsorted) scatter() sorted {
 
 // sort scatters and sorts everything, with all cores.
 func (u unsorted) sort() sorted {
-	s := u.scatter()
+	s := u.scatter(1)
 	var wait sync.WaitGroup
 	for _, p := range s.parts(runtime.GOMAXPROCS(0), s.bits) {
 		wait.Go(func() { s.sort(p) })
@@ -72,15 +82,15 @@ type part struct{ first, end int }
 
 // parts cuts the groups into n parts of about as many entries each. Entries
 // that share their first bitWidth bits stay together.
-func (s *sorted) parts(n, bitWidth int) []part {
-	step := 1 << max(0, s.bits-bitWidth)
-	groups := len(s.starts) - 1
+func (g groups) parts(n, bitWidth int) []part {
+	step := 1 << max(0, g.bits-bitWidth)
+	last := len(g.starts) - 1
 	var parts []part
-	for first := 0; first < groups; {
-		end := groups
+	for first := 0; first < last; {
+		end := last
 		if left := n - len(parts); left > 1 {
-			want := s.starts[first] + (len(s.records)-s.starts[first])/left
-			end = min(groups, max(first+step, roundUp(slices.IndexFunc(s.starts[first:], func(at int) bool { return at >= want })+first, step)))
+			want := g.starts[first] + (g.starts[last]-g.starts[first])/left
+			end = min(last, max(first+step, roundUp(slices.IndexFunc(g.starts[first:], func(at int) bool { return at >= want })+first, step)))
 		}
 		parts = append(parts, part{first, end})
 		first = end
@@ -115,23 +125,33 @@ func (s *sorted) compare(x, y record) int {
 }
 
 // len is the number of entries in a part, counting repeated keys.
-func (s *sorted) len(p part) int { return s.starts[p.end] - s.starts[p.first] }
+func (g groups) len(p part) int { return g.starts[p.end] - g.starts[p.first] }
 
 // rootIndexes are the indexes of the root that a part covers: from the first up
 // to but not including the end.
-func (s *sorted) rootIndexes(p part, bitWidth int) (first, end int) {
-	if s.bits > bitWidth {
-		return p.first >> (s.bits - bitWidth), p.end >> (s.bits - bitWidth)
+func (g groups) rootIndexes(p part, bitWidth int) (first, end int) {
+	if g.bits > bitWidth {
+		return p.first >> (g.bits - bitWidth), p.end >> (g.bits - bitWidth)
 	}
-	return p.first << (bitWidth - s.bits), p.end << (bitWidth - s.bits)
+	return p.first << (bitWidth - g.bits), p.end << (bitWidth - g.bits)
 }
 
 // all is the part that is everything.
-func (s *sorted) all() part { return part{0, len(s.starts) - 1} }
+func (g groups) all() part { return part{0, len(g.starts) - 1} }
 
 // atOnce is how many entries are fetched before they are used. In hash order
 // each is somewhere else in memory; fetched together, they wait together.
 const atOnce = 64
+
+// fetch reads the first of the records into a place for them.
+func (a *arena) fetch(records []record, into *[atOnce]Item) []Item {
+	items := into[:min(atOnce, len(records))]
+	for i := range items {
+		key, value := a.read(records[i].at)
+		items[i] = Item{Head: records[i].head, Key: key, Value: value}
+	}
+	return items
+}
 
 // each calls use for every key of a part that was sorted, with the entry that
 // came last; repeated, if not nil, is asked about keys that came more than
@@ -140,12 +160,8 @@ func (s *sorted) each(p part, repeated func(key []byte) error, use func(Item) er
 	records := s.records[s.starts[p.first]:s.starts[p.end]]
 	var fetched [atOnce]Item
 	for len(records) > 0 {
-		n := min(atOnce, len(records))
-		for i, r := range records[:n] {
-			key, value := s.arena.read(r.at)
-			fetched[i] = Item{Head: r.head, Key: key, Value: value}
-		}
-		for i, item := range fetched[:n] {
+		items := s.arena.fetch(records, &fetched)
+		for i, item := range items {
 			if i+1 < len(records) && records[i+1].head == item.Head && bytes.Equal(s.arena.key(records[i+1].at), item.Key) {
 				if repeated != nil {
 					if err := repeated(item.Key); err != nil {
@@ -158,7 +174,7 @@ func (s *sorted) each(p part, repeated func(key []byte) error, use func(Item) er
 				return err
 			}
 		}
-		records = records[n:]
+		records = records[len(items):]
 	}
 	return nil
 }

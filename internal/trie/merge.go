@@ -28,13 +28,13 @@ type Merged struct {
 
 // Merge makes the tree that holds what t does once the changes are made. What
 // they do not touch is linked to, and nodes that they do touch are emitted
-// anew; empty buckets of those get lost on the way. put is called as by a
-// Builder, from several goroutines at the same time if ahead allows it.
+// anew; empty buckets of those get lost on the way. puts is as for a Builder.
+// There are several parts if ahead allows it.
 //
 // Where the store is slow, up to ahead of the nodes that the changes lead into
 // are being loaded at the same time; 1 means that nothing is loaded before it
 // is needed, and by one goroutine.
-func (t *Tree) Merge(ctx context.Context, changes *Batch, put Put, ahead int) (Merged, error) {
+func (t *Tree) Merge(ctx context.Context, changes *Batch, puts func() Put, ahead int) (Merged, error) {
 	workers := min(runtime.GOMAXPROCS(0), ahead)
 	if changes.Len() < parallelFrom {
 		workers = 1
@@ -43,14 +43,14 @@ func (t *Tree) Merge(ctx context.Context, changes *Batch, put Put, ahead int) (M
 	loader := newLoader(ctx, t, ahead)
 	defer loader.wait()
 	defer stop(nil)
-	entries := changes.unsorted().scatter()
+	entries := changes.unsorted().scatter(1)
 	parts := entries.parts(workers, t.params.BitWidth)
 	mergers := make([]*merger, len(parts))
 	errs := make([]error, len(parts))
 	var wait sync.WaitGroup
 	for i, p := range parts {
 		from, end := entries.rootIndexes(p, t.params.BitWidth)
-		m := &merger{loader: loader, tree: t, emitter: NewEmitter(t.params, t.hasher, put), order: entries.order, opened: map[string]struct{}{}}
+		m := &merger{loader: loader, tree: t, emitter: NewEmitter(t.params, t.hasher, puts()), order: entries.order, opened: map[string]struct{}{}}
 		mergers[i] = m
 		wait.Go(func() {
 			entries.sort(p)

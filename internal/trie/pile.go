@@ -3,6 +3,7 @@ package trie
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -12,9 +13,11 @@ import (
 // adding is copying; keys are hashed when it is sorted, by all cores at once.
 // It is not safe for concurrent use.
 type Pile struct {
-	order order
-	arena arena
-	count int
+	order  order
+	arena  arena
+	counts []int // of the entries in each chunk of the arena
+	count  int
+	room   []record // for sorting; kept by Reset
 }
 
 // NewPile makes a pile for a map with the given parameters.
@@ -24,49 +27,60 @@ func NewPile(p params.Params, hasher *keyhash.Hasher) *Pile {
 
 // Add adds an entry.
 func (p *Pile) Add(key, value []byte) {
-	p.arena.write(key, value)
+	chunk := int(p.arena.write(key, value) >> 32)
+	if chunk == len(p.counts) {
+		p.counts = append(p.counts, 0)
+	}
+	p.counts[chunk]++
 	p.count++
 }
 
 // Len is the number of entries, counting repeated keys.
 func (p *Pile) Len() int { return p.count }
 
-// Memory is about how many bytes the pile takes, and will once it is sorted.
-func (p *Pile) Memory() int64 { return p.arena.written + 2*recordBytes*int64(p.count) }
+// Memory is how many bytes the pile takes, and will once it is sorted.
+func (p *Pile) Memory() int64 {
+	return p.arena.memory() + recordBytes*int64(max(2*p.count, cap(p.room)))
+}
 
-// unsorted hashes all keys.
+// Reset empties the pile. The memory is kept for as many entries again.
+func (p *Pile) Reset() {
+	p.arena.reset()
+	p.counts, p.count = p.counts[:0], 0
+}
+
+// unsorted hashes all keys. What it gives uses the memory of the pile, so it is
+// good until the next call.
 func (p *Pile) unsorted() unsorted {
-	chunks := p.arena.chunks
-	parts := make([][]record, len(chunks))
-	next := make(chan int, len(chunks))
-	for i := range chunks {
-		next <- i
+	if n := 2 * p.count; cap(p.room) < n || cap(p.room) > 2*n {
+		p.arena.free = nil // entries have another size than they had
+		p.room = make([]record, n+n/64)
 	}
-	close(next)
+	records, room := p.room[:p.count], p.room[p.count:2*p.count]
+	var next atomic.Int64
 	var wait sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(chunks)) {
+	starts := make([]int, len(p.counts))
+	for i := 1; i < len(starts); i++ {
+		starts[i] = starts[i-1] + p.counts[i-1]
+	}
+	for range min(runtime.GOMAXPROCS(0), len(starts)) {
 		wait.Go(func() {
-			for i := range next {
-				parts[i] = p.hash(i)
+			for i := int(next.Add(1)) - 1; i < len(starts); i = int(next.Add(1)) - 1 {
+				p.hash(i, records[starts[i]:])
 			}
 		})
 	}
 	wait.Wait()
-	records := make([]record, 0, p.count)
-	for _, part := range parts {
-		records = append(records, part...)
-	}
-	return unsorted{p.order, &p.arena, records}
+	return unsorted{p.order, &p.arena, records, room}
 }
 
-// hash hashes the keys of one chunk.
-func (p *Pile) hash(chunk int) []record {
-	records := make([]record, 0, p.count/len(p.arena.chunks)+1)
-	for rest := p.arena.chunks[chunk]; len(rest) > 0; {
+// hash makes the records of one chunk.
+func (p *Pile) hash(chunk int, records []record) {
+	rest := p.arena.chunks[chunk]
+	for i := 0; len(rest) > 0; i++ {
 		at := uint64(chunk)<<32 | uint64(len(p.arena.chunks[chunk])-len(rest))
 		var key []byte
 		key, _, rest = cut(rest)
-		records = append(records, record{p.order.head(key), at})
+		records[i] = record{p.order.head(key), at}
 	}
-	return records
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -111,7 +114,7 @@ func TestParts(t *testing.T) {
 			for _, n := range []int{0, 1, 30, 5000} {
 				for workers := 1; workers < 6; workers++ {
 					p := params.Params{HashAlg: code, BitWidth: width, BucketSize: 3}
-					s := pileOf(p, h, randomEntries(random, n), 0).unsorted().scatter()
+					s := pileOf(p, h, randomEntries(random, n), 0).unsorted().scatter(1)
 					parts := s.parts(workers, width)
 					if len(parts) > workers || len(parts) == 0 {
 						t.Fatalf("%d parts for %d workers", len(parts), workers)
@@ -149,7 +152,7 @@ func TestSorter(t *testing.T) {
 		h := hasher(t, code)
 		p := params.Params{HashAlg: code, BitWidth: 5, BucketSize: 3}
 		keys := randomEntries(random, 3000)
-		for _, size := range []int{1000, 299, 3000, 4000} { // entries a pile
+		for _, size := range []int{1000, 299, 700, 3000, 4000} { // entries a pile
 			dir, s := t.TempDir(), NewSorter(p, h)
 			var runs []*Run
 			made, at := 0, 0
@@ -168,11 +171,7 @@ func TestSorter(t *testing.T) {
 					runs = append(runs[:0], merged)
 				}
 			}
-			collect := func(s Sorter) (got []Item, err error) {
-				err = s.each(runs, pileOf(p, h, keys[at:], at), func(item Item) error { got = append(got, item); return nil })
-				return got, err
-			}
-			got, err := collect(s)
+			got, err := mergedItems(s, runs, pileOf(p, h, keys[at:], at))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,28 +179,159 @@ func TestSorter(t *testing.T) {
 
 			refusal := errors.New("repeated")
 			s.Repeated = func([]byte) error { return refusal }
-			if _, err := collect(s); size < 3000 && !errors.Is(err, refusal) {
+			if _, err := mergedItems(s, runs, pileOf(p, h, keys[at:], at)); size < 3000 && !errors.Is(err, refusal) {
 				t.Errorf("piles of %d: error %v", size, err)
 			}
 		}
 	}
 }
 
-// TestSorterReportsBrokenRuns: a run that ends too early is an error.
+// mergedItems merges runs and what came after them, in parts.
+func mergedItems(s Sorter, runs []*Run, last *Pile) (items []Item, err error) {
+	sources, err := open(runs)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sources.close()) }()
+	sources.last = last.unsorted().sort()
+	for _, part := range sources.groups().parts(3, s.order.bitWidth) {
+		streams := sources.streams(part, 0)
+		if err := s.each(streams, func(item Item) error { items = append(items, item); return nil }); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
+// TestSorterReportsBrokenRuns: a run that ends too early, or is not there, is an
+// error.
 func TestSorterReportsBrokenRuns(t *testing.T) {
 	p := params.Default()
 	h := hasher(t, p.HashAlg)
 	s := NewSorter(p, h)
-	run, err := s.Spill(pileOf(p, h, [][]byte{[]byte("key")}, 0), t.TempDir(), 0)
+	run, err := s.Spill(pileOf(p, h, [][]byte{[]byte("key"), []byte("other")}, 0), t.TempDir(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run.Entries = 2
-	if err := s.each([]*Run{run}, nil, func(Item) error { return nil }); err == nil {
-		t.Error("it is taken for whole")
+	end := run.starts[len(run.starts)-1]
+	whole := run.starts
+	for i, at := range run.starts {
+		run.starts[i] = min(at, end-1)
+	}
+	if _, err := mergedItems(s, []*Run{run}, NewPile(p, h)); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the end of the last entry belongs to nobody: %v", err)
+	}
+	run.starts = whole
+	for cut := end - 1; cut >= 0; cut-- {
+		if err := os.Truncate(run.path, cut); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := mergedItems(s, []*Run{run}, NewPile(p, h)); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%d of %d bytes: %v", cut, end, err)
+		}
 	}
 	run.path += "-not-there"
-	if err := s.each([]*Run{run}, nil, func(Item) error { return nil }); err == nil {
-		t.Error("it is not missed")
+	if _, err := mergedItems(s, []*Run{run}, NewPile(p, h)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("not missed: %v", err)
 	}
+}
+
+// TestSpillInTurn: groups that are larger than what is kept of them, many of
+// them or all in one, come in their order, whichever core is first.
+func TestSpillInTurn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for _, code := range hashes {
+		h := hasher(t, code)
+		p := params.Params{HashAlg: code, BitWidth: 3, BucketSize: 3}
+		pile := NewPile(p, h)
+		var keys [][]byte
+		for i := range 3000 {
+			keys = append(keys, fmt.Append(nil, "a prefix ", i))
+			pile.Add(keys[i], append(fmt.Append(nil, i, " "), make([]byte, 3000)...))
+		}
+		s := NewSorter(p, h)
+		run, err := s.Spill(pile, t.TempDir(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := mergedItems(s, []*Run{run}, NewPile(p, h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			got[i].Value, _, _ = bytes.Cut(got[i].Value, []byte(" "))
+		}
+		expectItems(t, got, wanted(h, keys))
+	}
+}
+
+// TestSpillFails at any group: the error is told, and the file is gone.
+func TestSpillFails(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	p := params.Default()
+	h := hasher(t, p.HashAlg)
+	for i := range 100 {
+		keys := numberedKeys(3000)
+		s, refusal, dir := NewSorter(p, h), errors.New("repeated"), t.TempDir()
+		s.Repeated = func([]byte) error { return refusal }
+		if run, err := s.Spill(pileOf(p, h, append(keys, keys[i]), 0), dir, 0); !errors.Is(err, refusal) {
+			t.Fatalf("%v, %v", run, err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Fatalf("%v is left behind, %v", left, err)
+		}
+	}
+}
+
+func numberedKeys(n int) (keys [][]byte) {
+	for i := range n {
+		keys = append(keys, fmt.Append(nil, "key-", i))
+	}
+	return keys
+}
+
+// TestPileMemory: a pile takes what it says, and is filled again and again with
+// the same memory.
+func TestPileMemory(t *testing.T) {
+	p := params.Default()
+	h := hasher(t, p.HashAlg)
+	keys := numberedKeys(50_000)
+	values := make([][]byte, len(keys))
+	for i := range values {
+		values[i] = append(fmt.Append(nil, i, " "), make([]byte, 50)...)
+	}
+	want := wanted(h, keys)
+	s, dir := NewSorter(p, h), t.TempDir()
+	pile := NewPile(p, h)
+	for round := range 3 {
+		before := allocated()
+		for i, key := range keys {
+			pile.Add(key, values[i])
+		}
+		said := pile.Memory()
+		run, err := s.Spill(pile, dir, round)
+		if err != nil {
+			t.Fatal(err)
+		}
+		took := allocated() - before
+		const besides = 5 << 18 // chunks below chunkSize, the starts of groups, what waits for its turn
+		if round == 0 && took > said+besides || round > 0 && took > besides {
+			t.Errorf("round %d: %d bytes were allocated, and the pile says %d", round, took, said)
+		}
+		got, err := mergedItems(s, []*Run{run}, NewPile(p, h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			got[i].Value, _, _ = bytes.Cut(got[i].Value, []byte(" "))
+		}
+		expectItems(t, got, want)
+		pile.Reset()
+	}
+}
+
+func allocated() int64 {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.TotalAlloc)
 }

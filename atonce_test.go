@@ -1,0 +1,426 @@
+package hamt_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/codec/dagcbor"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/ipld/go-ipld-prime/traversal"
+	"github.com/multiformats/go-multicodec"
+
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// missingFrom gives a link of a block that a store does not have; nil for none.
+func missingFrom(s *teststore.Store, raw []byte) datamodel.Link {
+	for _, link := range must(traversal.SelectLinks(must(ipld.Decode(raw, dagcbor.Decode)))) {
+		if s.Block(link) == nil {
+			return link
+		}
+	}
+	return nil
+}
+
+// orderedStore is one that takes a block only where it has all that the block
+// links to when the write begins; each write takes another time.
+func orderedStore(t *testing.T) *teststore.Store {
+	s := teststore.New()
+	s.WriteDelay = func(link datamodel.Link) time.Duration {
+		return delay * time.Duration(1+link.Binary()[12]) / 256
+	}
+	s.OnWrite = func(link datamodel.Link, raw []byte) error {
+		if child := missingFrom(s, raw); child != nil {
+			t.Errorf("%s is written before %s", link, child)
+		}
+		return nil
+	}
+	return s
+}
+
+// withLarge is a map of n entries, every fourth value of which is above 30
+// bytes.
+func withLarge(n int) model {
+	content := numbered(n)
+	for i := 0; i < n; i += 4 {
+		content[fmt.Sprint("key-", i)] = basicnode.NewString(fmt.Sprint(i%128, strings.Repeat("x", 40)))
+	}
+	return content
+}
+
+// edited makes a map by two commits, the second of which sets and deletes.
+func edited(ctx context.Context, p builder.Prototype, content model) (*adl.Node, error) {
+	txn := must(p.NewTxn())
+	var later []string
+	for key, value := range content {
+		if len(key)%2 == 0 {
+			later = append(later, key)
+			key += " goes"
+		}
+		if err := txn.SetString(key, value); err != nil {
+			return nil, err
+		}
+	}
+	base, _, err := txn.Commit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	txn = must(builder.NewTxn(base)) // which goes on as the prototype says
+	for _, key := range later {
+		must(txn.DeleteString(ctx, key+" goes"))
+		if err := txn.SetString(key, content[key]); err != nil {
+			return nil, err
+		}
+	}
+	next, _, err := txn.Commit(ctx)
+	return next, err
+}
+
+// TestWritesAtOnce makes random maps in every way, with several writes at the
+// same time: the blocks are those of one after another, none is written before
+// what it links to, and there are never more under way than allowed.
+func TestWritesAtOnce(t *testing.T) {
+	ways := map[string]maker{"edits": edited}
+	for name, way := range makers {
+		ways[name] = way
+	}
+	random := rand.New(rand.NewPCG(7, 1))
+	for name, way := range ways {
+		for range 8 {
+			p := params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 3 + random.IntN(6), BucketSize: 1 + random.IntN(3)}
+			content := withLarge(200 + random.IntN(600))
+			if random.IntN(4) == 0 {
+				content = withLarge(5000) // so many that several goroutines make them
+			}
+			atOnce := []int{2, 7, 64}[random.IntN(3)]
+			t.Run(fmt.Sprintf("%s/%v/%d/%d", name, p, len(content), atOnce), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					one, many := orderedStore(t), orderedStore(t)
+					prototype := builder.Prototype{Params: p, LinkSystem: one.LinkSystem(), InlineBytes: 30}
+					want, err := way(t.Context(), prototype, content)
+					if err != nil {
+						t.Fatal(err)
+					}
+					prototype.LinkSystem, prototype.WritesAtOnce = many.LinkSystem(), atOnce
+					got, err := way(t.Context(), prototype, content)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if rootOf(t, got) != rootOf(t, want) {
+						t.Errorf("root %s, want %s", rootOf(t, got), rootOf(t, want))
+					}
+					if one.MostWrites() != 1 {
+						t.Errorf("%d writes at the same time, and 1 is allowed", one.MostWrites())
+					}
+					if most := many.MostWrites(); most < 2 || most > int64(atOnce) {
+						t.Errorf("%d writes at the same time, and %d are allowed", most, atOnce)
+					}
+					a, b := one.TakeWrites(), many.TakeWrites()
+					slices.Sort(a)
+					slices.Sort(b)
+					if !slices.Equal(a, b) {
+						t.Errorf("%d blocks are written, want %d, the same", len(b), len(a))
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestWritesAtOnceTime: the time is that of one after another, divided by how
+// many there are at the same time, and some for the levels.
+func TestWritesAtOnceTime(t *testing.T) {
+	const takes, atOnce = 20 * time.Millisecond, 64
+	content := numbered(20_000)
+	for _, c := range []struct {
+		p      params.Params
+		levels time.Duration
+	}{
+		{params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3}, 3},
+		{params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 1}, 6},
+		{manyLevels(), 12},
+	} {
+		for name, way := range makers {
+			t.Run(fmt.Sprint(name, c.p), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := teststore.New()
+					s.WriteDelay = func(datamodel.Link) time.Duration { return takes }
+					began := time.Now()
+					if _, err := way(t.Context(), builder.Prototype{Params: c.p, LinkSystem: s.LinkSystem(), WritesAtOnce: atOnce}, content); err != nil {
+						t.Fatal(err)
+					}
+					took, best := time.Since(began), time.Duration(s.Len())*takes/atOnce
+					if took > best+c.levels*takes {
+						t.Errorf("%d blocks took %v; one after another, divided by %d: %v", s.Len(), took, atOnce, best)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestFailedWriteAtOnce lets each write fail in turn, in every way: nothing
+// that leads to the block is written, least of all the root, and nothing is
+// under way after the end.
+func TestFailedWriteAtOnce(t *testing.T) {
+	const atOnce = 2 // so few that there is waiting for room
+	content := withLarge(160)
+	for name, way := range makers {
+		t.Run(name, func(t *testing.T) {
+			for n := int64(1); ; n++ {
+				done := false
+				synctest.Test(t, func(t *testing.T) {
+					s := orderedStore(t) // which sees a parent of the failed block
+					var writes, flying atomic.Int64
+					ordered := s.OnWrite
+					s.OnWrite = func(link datamodel.Link, raw []byte) error {
+						flying.Add(1)
+						defer flying.Add(-1)
+						if writes.Add(1) == n {
+							return errStore
+						}
+						time.Sleep(delay) // whatever the context says
+						return ordered(link, raw)
+					}
+					prototype := builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: atOnce, InlineBytes: 30}
+					node, err := way(t.Context(), prototype, content)
+					if done = writes.Load() < n; done {
+						return // there is no n-th block
+					}
+					if !errors.Is(err, errStore) || node != nil {
+						t.Errorf("write %d: error %v", n, err)
+					}
+					if flying.Load() > 0 || writes.Load() > n+atOnce {
+						t.Errorf("write %d: %d were begun, and %d are under way after the end", n, writes.Load(), flying.Load())
+					}
+				})
+				if done {
+					if n < 60 {
+						t.Errorf("only %d blocks were written", n)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// TestFailedCommitAtOnce: the transaction stays, and can be committed again.
+func TestFailedCommitAtOnce(t *testing.T) {
+	content := withLarge(300)
+	for n := int64(1); n < 150; n += 13 {
+		synctest.Test(t, func(t *testing.T) {
+			s := orderedStore(t)
+			ordered, writes := s.OnWrite, new(atomic.Int64)
+			s.OnWrite = func(link datamodel.Link, raw []byte) error {
+				if writes.Add(1) == n {
+					return errStore
+				}
+				return ordered(link, raw)
+			}
+			prototype := builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: 8, InlineBytes: 30}
+			want := rootOf(t, build(t, builder.Prototype{Params: manyLevels(), LinkSystem: teststore.New().LinkSystem(), InlineBytes: 30}, content))
+			txn := must(prototype.NewTxn())
+			if err := setAll(txn, content); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := txn.Commit(t.Context()); !errors.Is(err, errStore) || s.Block(want) != nil {
+				t.Errorf("write %d: error %v; the root is there: %v", n, err, s.Block(want) != nil)
+			}
+			if _, link, err := txn.Commit(t.Context()); err != nil || link != want {
+				t.Errorf("write %d: root %v, %v in the retry; want %s", n, link, err, want)
+			}
+		})
+	}
+}
+
+// TestCancelledWritesAtOnce: a context that is done ends all at once, however
+// long the store would take, and though the emitter waits for room; synctest
+// says where a goroutine stays.
+func TestCancelledWritesAtOnce(t *testing.T) {
+	content := withLarge(3000)
+	for name, way := range makers {
+		for _, inline := range []int{0, 30} {
+			t.Run(fmt.Sprint(name, inline), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := orderedStore(t)
+					var long atomic.Bool
+					quick := s.WriteDelay
+					s.WriteDelay = func(link datamodel.Link) time.Duration {
+						if long.Load() {
+							return time.Hour
+						}
+						return quick(link)
+					}
+					time.AfterFunc(3*delay, func() { long.Store(true) })
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					began := time.Now()
+					prototype := builder.Prototype{Params: manyLevels(), LinkSystem: inItsOwnWords(s), WritesAtOnce: 2, InlineBytes: inline, Context: ctx}
+					node, err := way(ctx, prototype, content)
+					if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStore) || node != nil {
+						t.Errorf("error %v", err)
+					}
+					if took := time.Since(began); took != time.Second {
+						t.Errorf("it took %v", took)
+					}
+				})
+			})
+		}
+	}
+}
+
+// inItsOwnWords is a LinkSystem that never says what a context says.
+func inItsOwnWords(s *teststore.Store) *linking.LinkSystem {
+	lsys := s.LinkSystem()
+	open := lsys.StorageWriteOpener
+	lsys.StorageWriteOpener = func(lctx linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
+		writer, commit, err := open(lctx)
+		return writer, func(link datamodel.Link) error {
+			if commit(link) != nil {
+				return errStore
+			}
+			return nil
+		}, err
+	}
+	return lsys
+}
+
+// TestOversizedAtOnce: an error in the data ends what is being written.
+func TestOversizedAtOnce(t *testing.T) {
+	content := numbered(500)
+	content["large"] = basicnode.NewBytes(make([]byte, 1000))
+	for name, way := range makers {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := teststore.New()
+				var flying atomic.Int64
+				s.OnWrite = func(datamodel.Link, []byte) error {
+					flying.Add(1)
+					defer flying.Add(-1)
+					time.Sleep(delay)
+					return nil
+				}
+				_, err := way(t.Context(), builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: 8, MaxBlockBytes: 500}, content)
+				if !errors.Is(err, fault.ErrTooLarge) || flying.Load() > 0 {
+					t.Errorf("error %v; %d writes are under way", err, flying.Load())
+				}
+			})
+		})
+	}
+}
+
+// TestBulkWritesValuesMeanwhile: Set does not wait for the values' blocks,
+// Finish does; their errors come late and are final, and Close leaves nothing
+// under way.
+func TestBulkWritesValuesMeanwhile(t *testing.T) {
+	values := func(b *builder.Bulk) (err error) {
+		for i := range 64 {
+			err = errors.Join(err, b.Set(fmt.Append(nil, i), basicnode.NewBytes(bytes.Repeat([]byte{byte(i)}, 100))))
+		}
+		return err
+	}
+	for name, c := range map[string]func(t *testing.T, s *teststore.Store, b *builder.Bulk){
+		"finished": func(t *testing.T, s *teststore.Store, b *builder.Bulk) {
+			began := time.Now()
+			if err := values(b); err != nil || time.Since(began) > 0 {
+				t.Errorf("Set took %v, %v", time.Since(began), err)
+			}
+			must(b.Finish(t.Context()))
+			if took := time.Since(began); took != 5*time.Minute || s.Len() != 65 { // values of four times, and the root
+				t.Errorf("it took %v to write %d blocks", took, s.Len())
+			}
+		},
+		"closed": func(t *testing.T, s *teststore.Store, b *builder.Bulk) {
+			if err := values(b); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			if err := b.Close(); err != nil || time.Since(began) > 0 || s.Len() > 0 {
+				t.Errorf("it took %v, %v; %d blocks are written", time.Since(began), err, s.Len())
+			}
+		},
+		"cancelled": func(t *testing.T, s *teststore.Store, b *builder.Bulk) {
+			if err := values(b); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			began := time.Now()
+			if _, err := b.Finish(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
+				t.Errorf("it took %v: %v", time.Since(began), err)
+			}
+		},
+		"failed": func(t *testing.T, s *teststore.Store, b *builder.Bulk) {
+			s.OnWrite = func(datamodel.Link, []byte) error { return errStore }
+			if err := b.Set([]byte("a"), basicnode.NewBytes(make([]byte, 100))); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if err := b.Set([]byte("b"), basicnode.NewBytes(make([]byte, 101))); !errors.Is(err, errStore) {
+				t.Errorf("a later Set: %v", err)
+			}
+			if _, err := b.Finish(t.Context()); !errors.Is(err, errStore) || s.Len() > 0 {
+				t.Errorf("Finish: %v; %d blocks are written", err, s.Len())
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := teststore.New()
+				s.WriteDelay = func(datamodel.Link) time.Duration { return time.Minute }
+				c(t, s, must(builder.Prototype{LinkSystem: s.LinkSystem(), WritesAtOnce: 16, InlineBytes: 50}.NewBulk(builder.BulkOptions{})))
+			})
+		})
+	}
+}
+
+// TestWritesAtOnceIsPassedOn: to what comes from a map that was built so, and
+// not to another LinkSystem.
+func TestWritesAtOnceIsPassedOn(t *testing.T) {
+	s := teststore.New()
+	n := build(t, builder.Prototype{LinkSystem: s.LinkSystem(), WritesAtOnce: 5}, numbered(3))
+	if got := builder.PrototypeOf(n).WritesAtOnce; got != 5 {
+		t.Errorf("%d", got)
+	}
+	if got := builder.PrototypeOf(load(t, s, rootOf(t, n))).WritesAtOnce; got != 0 {
+		t.Errorf("%d of a map that was loaded", got)
+	}
+	for name, c := range map[string]struct {
+		p    builder.Prototype
+		want int
+	}{
+		"nothing said":       {builder.Prototype{}, 5},
+		"another number":     {builder.Prototype{WritesAtOnce: 2}, 2},
+		"another LinkSystem": {builder.Prototype{LinkSystem: s.LinkSystem()}, 0},
+	} {
+		txn := must(c.p.Edit(n))
+		if err := txn.SetString("another", datamodel.Null); err != nil {
+			t.Fatal(err)
+		}
+		next, _, err := txn.Commit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := builder.PrototypeOf(next).WritesAtOnce; got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+)
+
+// What a writer holds of blocks that are made and not written yet: those under
+// way, those that wait for a place, and nodes that wait for their children.
+const (
+	// queuePlaces bounds their number, as a multiple of the writes under way:
+	// where nodes have few children, most of what is queued waits for others.
+	queuePlaces = 16
+	// queueBytes bounds their size, but for the last block of each branch.
+	queueBytes = 32 << 20
+)
+
+// writer writes blocks, up to atOnce of them at the same time, and each node
+// only once all its children are written: whoever stops it halfway, there is
+// never a node without what it links to. With atOnce below 2 a block is written
+// by whoever hands it over, before that goes on.
+//
+// There is a goroutine for each write under way and no other, so a writer that
+// is dropped holds nothing once those have ended.
+type writer struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	sink   *store.Sink
+	atOnce int
+	wrote  func()        // after each block, never twice at once
+	turn   chan struct{} // a place for the one write, where there is only one
+
+	mu     sync.Mutex
+	ended  sync.Cond  // a write has
+	ready  []*pending // what could be written, were there a place
+	flying int        // writes under way
+	queued int        // blocks that are not written, those under way too
+	bytes  int        // of those
+	err    error      // the first one; with it the context has ended
+}
+
+// pending is a block that is to be written, or a node whose block is yet to be
+// made while its children are written already.
+type pending struct {
+	block  store.Block
+	made   bool
+	parent *pending // nil for a value
+	left   int      // children that are not written
+}
+
+var errWriterStopped = errors.New("hamt: the writer is stopped")
+
+// writer begins writing; stop has to follow. wrote may be nil.
+func (w *workshop) writer(ctx context.Context, wrote func()) *writer {
+	if wrote == nil {
+		wrote = func() {}
+	}
+	out := &writer{sink: w.sink, atOnce: w.WritesAtOnce, wrote: wrote, turn: make(chan struct{}, 1)}
+	out.ctx, out.cancel = context.WithCancel(ctx)
+	out.ended.L = &out.mu
+	return out
+}
+
+// add hands a block over. It waits only while too much is queued, which can be
+// no deadlock: of what is queued, something is always under way.
+func (w *writer) add(p *pending) error {
+	if w.atOnce < 2 {
+		return w.write(p.block)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.err == nil && (w.queued >= queuePlaces*w.atOnce || w.bytes >= queueBytes) {
+		w.ended.Wait()
+	}
+	if w.err != nil {
+		return w.err
+	}
+	w.queued++
+	w.bytes += len(p.block.Bytes)
+	p.made = true
+	if p.parent != nil {
+		p.parent.left++
+	}
+	switch {
+	case p.left > 0: // the last of its children will see to it
+	case w.flying == w.atOnce:
+		w.ready = append(w.ready, p)
+	default:
+		w.flying++
+		go w.work(p)
+	}
+	return nil
+}
+
+// write writes a block when its turn has come.
+func (w *writer) write(block store.Block) error {
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
+	err := w.sink.Write(w.ctx, block)
+	if err == nil {
+		w.wrote()
+	}
+	return err
+}
+
+// work writes a block, and then others as long as there are any.
+func (w *writer) work(p *pending) {
+	for p != nil {
+		p = w.end(p, w.sink.Write(w.ctx, p.block))
+	}
+}
+
+// end notes how a write has ended, and gives what to write next.
+func (w *writer) end(p *pending, err error) (next *pending) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.ended.Broadcast()
+	w.queued--
+	w.bytes -= len(p.block.Bytes)
+	if err != nil {
+		w.fail(err)
+	} else {
+		w.wrote()
+		if p.parent != nil {
+			p.parent.left--
+			if p.parent.made && p.parent.left == 0 {
+				w.ready = append(w.ready, p.parent)
+			}
+		}
+	}
+	if len(w.ready) == 0 {
+		w.flying--
+		return nil
+	}
+	next, w.ready = w.ready[0], w.ready[1:]
+	return next
+}
+
+// fail keeps the first error, and ends what is under way and what is ready.
+func (w *writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
+		w.cancel()
+	}
+}
+
+// wait returns when all that was handed over is written, or nothing will be
+// any more.
+func (w *writer) wait() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.flying > 0 {
+		w.ended.Wait()
+	}
+	return w.err
+}
+
+// stop ends the writer, and returns when no write is under way.
+func (w *writer) stop() {
+	w.mu.Lock()
+	w.fail(errWriterStopped)
+	w.mu.Unlock()
+	w.wait()
+}
+
+// branch hands over the nodes of one part of a tree, in the order in which an
+// emitter makes them.
+type branch struct {
+	writer *writer
+	open   []*pending // by depth, the node whose children come; nil where there is none yet
+}
+
+// add hands over the block of a node below the root.
+func (b *branch) add(block store.Block, depth int) error {
+	for len(b.open) <= depth {
+		b.open = append(b.open, nil)
+	}
+	p := b.at(depth)
+	p.block, p.parent = block, b.at(depth-1)
+	b.open[depth] = nil
+	return b.writer.add(p)
+}
+
+func (b *branch) at(depth int) *pending {
+	if b.open[depth] == nil {
+		b.open[depth] = &pending{}
+	}
+	return b.open[depth]
+}
+
+// puts gives the trie.Put of a part: each block is written as soon as it is
+// made.
+func (w *writer) puts() trie.Put {
+	b := branch{writer: w}
+	return func(raw []byte, depth int) ([]byte, error) {
+		block, err := w.sink.Make(bytes.Clone(raw))
+		if err != nil {
+			return nil, err
+		}
+		return block.CID, b.add(block, depth)
+	}
+}
+
+// writeValues writes blocks that do not link to each other.
+func (w *workshop) writeValues(ctx context.Context, values []store.Block) error {
+	if len(values) == 0 {
+		return nil
+	}
+	out := w.writer(ctx, nil)
+	defer out.stop()
+	for _, v := range values {
+		if err := out.add(&pending{block: v}); err != nil {
+			return err
+		}
+	}
+	return out.wait()
+}
