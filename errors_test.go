@@ -135,6 +135,14 @@ var uses = map[string]func(ctx context.Context, n *adl.Node, key string) error{
 		}
 		return nil
 	},
+	"RawBlocks": func(ctx context.Context, n *adl.Node, _ string) error {
+		for _, err := range n.RawBlocks(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
 	"Count": func(ctx context.Context, n *adl.Node, _ string) error {
 		_, err := n.Count(ctx)
 		return err

@@ -34,6 +34,7 @@ type Node struct {
 
 	mu    sync.Mutex
 	count int64          // of entries; -1 while nobody has counted
+	stats *Stats         // nil while nobody has looked at all of it
 	link  datamodel.Link // of the root, once it is known
 }
 
@@ -59,7 +60,7 @@ func (n *Node) Context() context.Context { return n.ctx }
 func (n *Node) WithContext(ctx context.Context) *Node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return &Node{ctx: ctx, tree: n.tree, ahead: n.ahead, prototype: n.prototype, count: n.count, link: n.link}
+	return &Node{ctx: ctx, tree: n.tree, ahead: n.ahead, prototype: n.prototype, count: n.count, stats: n.stats, link: n.link}
 }
 
 // Params are the map's parameters.

@@ -1,6 +1,11 @@
 package adl
 
-import "context"
+import (
+	"context"
+	"slices"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+)
 
 // Stats describes a map and its tree.
 type Stats struct {
@@ -29,10 +34,7 @@ type Level struct {
 // Count counts the entries, by loading all blocks. The answer is kept; a Node
 // made by building knows it already.
 func (n *Node) Count(ctx context.Context) (int64, error) {
-	n.mu.Lock()
-	known := n.count
-	n.mu.Unlock()
-	if known >= 0 {
+	if known, ok := n.KnownCount(); ok {
 		return known, nil
 	}
 	var count int64
@@ -55,38 +57,66 @@ func (n *Node) KnownCount() (count int64, ok bool) {
 	return n.count, n.count >= 0
 }
 
-// Stats describes the map and its tree, by loading all blocks.
+// Stats describes the map and its tree, by loading all blocks. The answer is
+// kept; a Verify that found no fault knows it too.
 func (n *Node) Stats(ctx context.Context) (Stats, error) {
-	var s Stats
+	n.mu.Lock()
+	known := n.stats
+	n.mu.Unlock()
+	if known != nil {
+		return known.clone(), nil
+	}
+	var c census
 	for place, err := range n.nodes(ctx) {
 		if err != nil {
 			return Stats{}, err
 		}
-		node := place.Node()
-		if place.Depth() == len(s.Levels) {
-			s.Levels = append(s.Levels, Level{})
-		}
-		level := &s.Levels[place.Depth()]
-		level.Nodes++
-		level.Entries += int64(node.Entries())
-		level.Links += int64(node.Links())
-		level.Buckets += int64(node.Len() - node.Links())
-		level.Bytes += int64(node.Stored())
-		for position := range node.Len() {
-			if node.IsLink(position) {
-				continue
-			}
-			fill := node.BucketLen(position)
-			for fill >= len(s.BucketFill) {
-				s.BucketFill = append(s.BucketFill, 0)
-			}
-			s.BucketFill[fill]++
-		}
+		c.add(place)
 	}
+	return n.keep(c), nil
+}
+
+// census is Stats while nodes are being counted: the sums are not made yet.
+type census struct{ stats Stats }
+
+func (c *census) add(place *trie.Place) {
+	s, node := &c.stats, place.Node()
+	if place.Depth() == len(s.Levels) {
+		s.Levels = append(s.Levels, Level{})
+	}
+	level := &s.Levels[place.Depth()]
+	level.Nodes++
+	level.Entries += int64(node.Entries())
+	level.Links += int64(node.Links())
+	level.Buckets += int64(node.Len() - node.Links())
+	level.Bytes += int64(node.Stored())
+	for position := range node.Len() {
+		if node.IsLink(position) {
+			continue
+		}
+		fill := node.BucketLen(position)
+		for fill >= len(s.BucketFill) {
+			s.BucketFill = append(s.BucketFill, 0)
+		}
+		s.BucketFill[fill]++
+	}
+}
+
+// keep remembers the outcome of a walk over all nodes.
+func (n *Node) keep(c census) Stats {
+	s := c.stats
 	for _, level := range s.Levels {
 		s.Entries += level.Entries
 		s.Blocks += level.Nodes
 		s.Bytes += level.Bytes
 	}
-	return s, nil
+	n.mu.Lock()
+	n.count, n.stats = s.Entries, &s
+	n.mu.Unlock()
+	return s.clone()
+}
+
+func (s Stats) clone() Stats {
+	s.Levels, s.BucketFill = slices.Clone(s.Levels), slices.Clone(s.BucketFill)
+	return s
 }

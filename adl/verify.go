@@ -22,8 +22,9 @@ import (
 // their link or have no valid structure (what is below them stays unseen), and
 // what every lookup tolerates but no canonical tree has: empty buckets,
 // misplaced keys, nodes that should be a bucket, an encoding that is not
-// canonical or not the one of the root. No report means that the map is whole and canonical: its root is
-// the one that any implementation gives for these entries.
+// canonical or not the one of the root. No report means that the map is whole
+// and canonical: its root is the one that any implementation gives for these
+// entries. Stats is known then.
 //
 // A context that is done is reported as the last error, and so is a tree of
 // which so many nodes are reached in vain that the walk would not end. Values
@@ -37,21 +38,31 @@ func (n *Node) Verify(ctx context.Context) iter.Seq[error] {
 			yield(err)
 			return
 		}
+		var seen census
+		faults := 0
+		report := func(err error) bool {
+			faults++
+			return yield(err)
+		}
 		walk := n.tree.WalkNodes(ctx, n.ahead)
 		for {
 			step, more := walk.Next()
 			if !more {
-				return
+				break
 			}
 			if step.Err != nil {
-				if !yield(step.Err) || isContextError(step.Err) {
+				if !report(step.Err) || isContextError(step.Err) {
 					return
 				}
 				continue
 			}
-			if !v.check(step.Place, yield) {
+			if !v.check(step.Place, report) {
 				return
 			}
+			seen.add(step.Place)
+		}
+		if faults == 0 {
+			n.keep(seen)
 		}
 	}
 }

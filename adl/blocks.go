@@ -1,0 +1,74 @@
+package adl
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"math"
+
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/multiformats/go-multicodec"
+
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+)
+
+// Block is one of a map's own blocks.
+type Block struct {
+	Link datamodel.Link
+	// Bytes are the block as it is stored. They are shared: do not change them.
+	Bytes []byte
+}
+
+// RawBlocks visits all the map's blocks in the order of Blocks, and gives their
+// bytes too: what a copy, or a CAR, is made of. The blocks are those that the
+// walk has loaded ahead; only blocks that are not in DAG-CBOR and not written
+// the canonical way are asked for once more. It is over after an error.
+func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
+	return func(yield func(Block, error) bool) {
+		root, err := n.Link()
+		if err != nil {
+			yield(Block{}, err)
+			return
+		}
+		sink, err := store.NewSink(n.tree.Source().LinkSystem(), n.LinkPrototype(), math.MaxInt)
+		if err != nil {
+			yield(Block{}, err)
+			return
+		}
+		for place, err := range n.nodes(ctx) {
+			if err != nil {
+				yield(Block{}, err)
+				return
+			}
+			b := Block{Link: root}
+			if place.CID() != nil {
+				b.Link, err = store.Link(place.CID())
+			}
+			if err == nil {
+				b.Bytes, err = n.stored(ctx, sink, b.Link, place)
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// stored gives the bytes of a node's block as the store has them.
+func (n *Node) stored(ctx context.Context, sink *store.Sink, link datamodel.Link, place *trie.Place) ([]byte, error) {
+	if l, ok := link.(cidlink.Link); ok && l.Prefix().Codec == uint64(multicodec.DagCbor) {
+		return place.Node().Raw(), nil
+	}
+	if made, err := sink.Make(place.Node().Raw()); err == nil && bytes.Equal(made.CID, []byte(link.Binary())) {
+		return made.Bytes, nil
+	}
+	raw, err := n.tree.Source().LinkSystem().LoadRaw(linking.LinkContext{Ctx: ctx}, link)
+	if err != nil && ctx.Err() == nil {
+		err = &fault.Error{Kind: fault.ErrMissing, Link: link, Path: place.Path(), Cause: err}
+	}
+	return raw, err
+}
