@@ -1,0 +1,136 @@
+package carfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/ipfs/go-cid"
+	format "github.com/ipfs/go-ipld-format"
+	carv2 "github.com/ipld/go-car/v2"
+	"github.com/ipld/go-car/v2/blockstore"
+	"github.com/ipld/go-ipld-prime/linking"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+)
+
+// File is a CAR file, version 1 or 2, as a store that can be read. The
+// positions of its blocks are kept in memory, 40 bytes for each, and several
+// times that while they are being sorted.
+//
+// Open goes through the file to find them, also where a CARv2 has an index:
+// that may be wrong, and a few bytes of it can ask for all memory there is.
+// go-car advises the same. Blocks are found by their hash, whatever codec the
+// CID says. Get gives what is there; it is the LinkSystem that checks it.
+type File struct {
+	file   *os.File
+	blocks *blockstore.ReadOnly
+	roots  []cid.Cid
+	lsys   *linking.LinkSystem
+}
+
+var _ stores.Store = (*File)(nil)
+
+// Open opens a CAR; stores.ErrNoStore where there is no such file.
+func Open(path string) (*File, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: there is no file %s", stores.ErrNoStore, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &File{file: file}
+	if err := c.index(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is not a CAR, or is damaged: %w", path, err), file.Close())
+	}
+	c.lsys = stores.ReadingBlocks(c.Get)
+	return c, nil
+}
+
+func (c *File) index() error {
+	info, err := c.file.Stat()
+	if err != nil {
+		return err
+	}
+	// The file, and not a mapping of it into memory: a file that is cut short
+	// while it is open is an error then, and not the end of the process.
+	in := &readerAt{file: c.file, buffer: make([]byte, 0, 64<<10)}
+	index, err := carv2.GenerateIndex(io.NewSectionReader(in, 0, info.Size()), Limits()...)
+	if err != nil {
+		return early(err)
+	}
+	if c.blocks, err = blockstore.NewReadOnly(in, index, Limits()...); err != nil {
+		return err
+	}
+	c.roots, err = c.blocks.Roots()
+	in.buffer = nil
+	return err
+}
+
+// readerAt hides that a file has a position, which concurrent reads would
+// fight for. While the file is being indexed it has a buffer, since that reads
+// each block's length and CID byte by byte.
+type readerAt struct {
+	file   io.ReaderAt
+	buffer []byte
+	at     int64 // where the buffer's bytes are in the file
+}
+
+func (r *readerAt) ReadAt(p []byte, off int64) (int, error) {
+	if len(p) > cap(r.buffer) {
+		return r.file.ReadAt(p, off)
+	}
+	if off < r.at || off+int64(len(p)) > r.at+int64(len(r.buffer)) {
+		n, err := r.file.ReadAt(r.buffer[:cap(r.buffer)], off)
+		r.buffer, r.at = r.buffer[:n], off
+		if n < len(p) {
+			return copy(p, r.buffer), err
+		}
+	}
+	return copy(p, r.buffer[off-r.at:]), nil
+}
+
+// Get gives a block.
+func (c *File) Get(ctx context.Context, id cid.Cid) ([]byte, error) {
+	if block, ok := stores.Inlined(id); ok {
+		return block, nil
+	}
+	block, err := c.blocks.Get(ctx, id)
+	if format.IsNotFound(err) {
+		return nil, stores.NotFound{CID: id}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: block %s: %w", c.file.Name(), id, err)
+	}
+	return block.RawData(), nil
+}
+
+// Has says whether a block is there.
+func (c *File) Has(ctx context.Context, id cid.Cid) (bool, error) {
+	if _, ok := stores.Inlined(id); ok {
+		return true, nil
+	}
+	has, err := c.blocks.Has(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("%s: block %s: %w", c.file.Name(), id, err)
+	}
+	return has, nil
+}
+
+// LinkSystem gives access to the blocks.
+func (c *File) LinkSystem() *linking.LinkSystem { return c.lsys }
+
+// DefaultRoot is the first root of the CAR.
+func (c *File) DefaultRoot() (cid.Cid, bool) {
+	if len(c.roots) == 0 {
+		return cid.Undef, false
+	}
+	return c.roots[0], true
+}
+
+// Close closes the file.
+func (c *File) Close() error { return c.file.Close() }

@@ -1,0 +1,346 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime/linking"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/multiformats/go-multihash"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+)
+
+// block makes the n-th test block.
+func block(t testing.TB, n int) (cid.Cid, []byte) {
+	t.Helper()
+	data := bytes.Repeat(fmt.Appendf(nil, "block %d;", n), 100)
+	c, err := cid.V1Builder{Codec: cid.Raw, MhType: multihash.SHA2_256}.Sum(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, data
+}
+
+func open(t testing.TB, dir string, write bool) *Store {
+	t.Helper()
+	e, err := Open(context.Background(), dir, Options{Write: write})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func closeStore(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// load reads a block through a store's LinkSystem, which checks the hash.
+func load(s *Store, c cid.Cid) ([]byte, error) {
+	return s.LinkSystem().LoadRaw(linking.LinkContext{Ctx: context.Background()}, cidlink.Link{Cid: c})
+}
+
+func TestBlocks(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "store")
+	e := open(t, dir, true)
+	const blocks = 8000 // some more than one batch
+	for n := range blocks {
+		c, data := block(t, n)
+		if err := e.Put(t.Context(), c, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(s *Store) {
+		t.Helper()
+		for n := 0; n < blocks; n += 7 {
+			c, want := block(t, n)
+			if got, err := load(s, c); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("block %d: %q, %v", n, got, err)
+			}
+			if has, err := s.Has(t.Context(), c); !has || err != nil {
+				t.Fatalf("block %d: %v, %v", n, has, err)
+			}
+		}
+		absent, _ := block(t, blocks)
+		_, err := load(s, absent)
+		var notFound interface{ NotFound() bool }
+		if !errors.As(err, &notFound) || !notFound.NotFound() {
+			t.Fatalf("absent block: %v", err)
+		}
+		if has, err := s.Has(t.Context(), absent); has || err != nil {
+			t.Fatalf("absent block: %v, %v", has, err)
+		}
+	}
+	check(e)
+	if err := e.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	check(e)
+	closeStore(t, e)
+
+	e = open(t, dir, false)
+	defer closeStore(t, e)
+	check(e)
+	if e.LinkSystem().StorageWriteOpener != nil {
+		t.Error("a store opened for reading can be written to")
+	}
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() { check(e) })
+	}
+	readers.Wait()
+}
+
+// TestGet: blocks come as they were put, from the batch and from the engine, and
+// what comes from the engine is the caller's own.
+func TestGet(t *testing.T) {
+	e := open(t, t.TempDir(), true)
+	defer closeStore(t, e)
+	c, want := block(t, 1)
+	if err := e.Put(t.Context(), c, bytes.Clone(want)); err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"in the batch", "in the engine", "after its copy was changed"} {
+		got, err := e.Get(t.Context(), c)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%s: %q, %v", when, got, err)
+		}
+		if err := e.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		if when == "in the engine" {
+			clear(got)
+		}
+	}
+	absent, _ := block(t, 2)
+	if _, err := e.Get(t.Context(), absent); !stores.IsNotFound(err) {
+		t.Errorf("absent block: %v", err)
+	}
+	inlined, err := cid.V1Builder{Codec: cid.Raw, MhType: multihash.IDENTITY}.Sum([]byte("here"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.Get(t.Context(), inlined); err != nil || string(got) != "here" {
+		t.Errorf("a block in its CID: %q, %v", got, err)
+	}
+}
+
+func TestReaderKnowsItsLength(t *testing.T) {
+	e := open(t, t.TempDir(), true)
+	defer closeStore(t, e)
+	for n, when := range []string{"in the batch", "in the engine"} {
+		c, data := block(t, n)
+		if err := e.Put(t.Context(), c, data); err != nil {
+			t.Fatal(err)
+		}
+		if n == 1 {
+			if err := e.Sync(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reader, err := e.LinkSystem().StorageReadOpener(linking.LinkContext{}, cidlink.Link{Cid: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sized, ok := reader.(interface{ Len() int }); !ok || sized.Len() != len(data) {
+			t.Errorf("%s: %T", when, reader)
+		}
+		if closer, ok := reader.(io.Closer); ok {
+			if err := closer.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func TestIdentityCID(t *testing.T) {
+	e := open(t, t.TempDir(), true)
+	defer closeStore(t, e)
+	c, err := cid.V1Builder{Codec: cid.Raw, MhType: multihash.IDENTITY}.Sum([]byte("here"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := load(e, c); err != nil || string(got) != "here" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	dir := t.TempDir()
+	e := open(t, dir, true)
+	first, _ := block(t, 1)
+	second, _ := block(t, 2)
+	steps := []struct {
+		do   func() error
+		want error
+	}{
+		{func() error { return e.MoveName(t.Context(), "words", first, second) }, stores.ErrMoved},
+		{func() error { return e.SetName(t.Context(), "words", first) }, nil},
+		{func() error { return e.MoveName(t.Context(), "words", second, first) }, stores.ErrMoved},
+		{func() error { return e.MoveName(t.Context(), "words", first, second) }, nil},
+		{func() error { return e.SetName(t.Context(), "a/b", first) }, nil},
+		{func() error { return e.SetName(t.Context(), "ünï", first) }, nil},
+	}
+	for i, step := range steps {
+		if err := step.do(); !errors.Is(err, step.want) {
+			t.Fatalf("step %d: %v, want %v", i, err, step.want)
+		}
+	}
+	closeStore(t, e)
+	e = open(t, dir, true)
+	defer closeStore(t, e)
+	var got []string
+	for name, err := range e.Names(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprint(name.Name, " ", name.Root.Equals(second)))
+	}
+	if want := "[a/b false words true ünï false]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+	for _, want := range []bool{true, false} {
+		if found, err := e.RemoveName(t.Context(), "words"); found != want || err != nil {
+			t.Errorf("remove: %v, %v", found, err)
+		}
+	}
+	if _, found, err := e.Lookup(t.Context(), "words"); found || err != nil {
+		t.Errorf("lookup: %v, %v", found, err)
+	}
+	for _, name := range []string{"", "-x", "a b", "a\n", "\xff", first.String(), strings.Repeat("x", 256)} {
+		if err := e.SetName(t.Context(), name, first); err == nil {
+			t.Errorf("the name %q is taken", name)
+		}
+	}
+}
+
+// TestOnlySyncedSurvives documents what Sync is for, and that what is left after
+// a crash can be opened.
+func TestOnlySyncedSurvives(t *testing.T) {
+	dir := t.TempDir()
+	e := open(t, dir, true)
+	c, data := block(t, 1)
+	if err := e.Put(t.Context(), c, data); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	later, data := block(t, 2)
+	if err := e.Put(t.Context(), later, data); err != nil {
+		t.Fatal(err)
+	}
+	// What is on the disk now is what a killed process leaves.
+	left := t.TempDir()
+	if err := os.CopyFS(left, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, e)
+	for _, write := range []bool{false, true} {
+		e = open(t, left, write)
+		if has, err := e.Has(t.Context(), c); !has || err != nil {
+			t.Errorf("synced block: %v, %v", has, err)
+		}
+		if has, err := e.Has(t.Context(), later); has || err != nil {
+			t.Errorf("block that was not synced: %v, %v", has, err)
+		}
+		closeStore(t, e)
+	}
+}
+
+func TestReadingChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	e := open(t, dir, true)
+	c, data := block(t, 1)
+	if err := e.Put(t.Context(), c, data); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, e)
+	before := listing(t, dir)
+	e = open(t, dir, false)
+	if _, err := load(e, c); err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, e)
+	if after := listing(t, dir); after != before {
+		t.Errorf("before:\n%safter:\n%s", before, after)
+	}
+}
+
+func listing(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&out, entry.Name(), info.Size(), info.ModTime())
+	}
+	return out.String()
+}
+
+func TestOpenRefuses(t *testing.T) {
+	ctx := context.Background()
+	temp := t.TempDir()
+	mine := filepath.Join(temp, "mine")
+	if err := os.Mkdir(mine, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(mine, "letter.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{filepath.Join(temp, "absent"), mine} {
+		if _, err := Open(ctx, dir, Options{}); !errors.Is(err, stores.ErrNoStore) {
+			t.Errorf("reading %s: %v", dir, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(temp, "absent")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("reading made a directory: %v", err)
+	}
+	if _, err := Open(ctx, mine, Options{Write: true}); !errors.Is(err, stores.ErrNoStore) {
+		t.Errorf("writing into a directory of something else: %v", err)
+	}
+	dir := filepath.Join(temp, "store")
+	e := open(t, dir, true)
+	if err := e.db.Set(formatKey, []byte("99"), nil); err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, e)
+	if _, err := Open(ctx, dir, Options{}); err == nil || !strings.Contains(err.Error(), `format "99"`) {
+		t.Errorf("a format of the future: %v", err)
+	}
+}
+
+// TestManyReaders: reading excludes nobody who reads. The end-to-end tests lock
+// stores between processes.
+func TestManyReaders(t *testing.T) {
+	dir := t.TempDir()
+	closeStore(t, open(t, dir, true))
+	for range 2 {
+		s, err := Open(context.Background(), dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeStore(t, s)
+	}
+}

@@ -1,0 +1,56 @@
+package stores
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ipfs/go-cid"
+)
+
+// Named is a store that knows roots by name.
+type Named interface {
+	// Lookup finds the root that a name stands for.
+	Lookup(ctx context.Context, name string) (root cid.Cid, found bool, err error)
+	// Names visits all names in their order.
+	Names(ctx context.Context) iter.Seq2[Name, error]
+	// SetName lets a name stand for a root, whatever it stood for. It publishes
+	// the root first.
+	SetName(ctx context.Context, name string, root cid.Cid) error
+	// MoveName is SetName of a name that has to stand for the root from;
+	// ErrMoved where it does not.
+	MoveName(ctx context.Context, name string, from, to cid.Cid) error
+	// RemoveName forgets a name, and says whether it was there.
+	RemoveName(ctx context.Context, name string) (found bool, err error)
+}
+
+// Name is a name and the root it stands for.
+type Name struct {
+	Name string
+	Root cid.Cid
+}
+
+// ErrMoved says that a name stands for another root than it was thought to.
+var ErrMoved = errors.New("the name was moved by somebody else")
+
+// CheckName says what is wrong with a name. Anything that can be typed and
+// cannot be mistaken for a CID or a flag will do.
+func CheckName(name string) error {
+	const most = 255
+	switch {
+	case name == "" || len(name) > most || !utf8.ValidString(name):
+		return fmt.Errorf("name %q is not 1 to %d bytes of UTF-8", name, most)
+	case strings.HasPrefix(name, "-"):
+		return fmt.Errorf("name %q begins with a dash, as flags do", name)
+	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }):
+		return fmt.Errorf("name %q has white space or control characters", name)
+	}
+	if _, err := cid.Decode(name); err == nil {
+		return fmt.Errorf("name %q is a CID", name)
+	}
+	return nil
+}
