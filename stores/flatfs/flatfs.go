@@ -1,0 +1,166 @@
+// Package flatfs reads the blocks directory of a Kubo repository in place: a
+// file for each block, named by its hash.
+//
+// Nothing is created, written or locked, so a daemon may use the repository
+// meanwhile: it renames files into place, whole. Blocks that it collects as
+// garbage are gone here too. (go-ds-flatfs, which wrote the directory, cannot
+// be used for that: as it opens it removes and remakes the directory where a
+// daemon may be writing its temporary files, and it writes a file of statistics
+// as it closes.)
+package flatfs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/ipfs/boxo/datastore/dshelp"
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-ds-flatfs"
+	"github.com/ipld/go-ipld-prime/linking"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+)
+
+// Store is a blocks directory. It is read-only, and safe for concurrent use.
+//
+// Blocks are found by their hash alone, whatever the version and codec of the
+// CID. Get gives what is there, as from any local store; it is the LinkSystem
+// that checks it.
+type Store struct {
+	dir   string
+	shard flatfs.ShardFunc
+	lsys  *linking.LinkSystem
+}
+
+var _ stores.Store = (*Store)(nil)
+
+// Open opens the blocks directory dir, or that of the repository dir;
+// stores.ErrNoStore where it is neither. A repository whose blocks are not in
+// flatfs (the profiles pebbleds and badgerds) is neither.
+func Open(dir string) (*Store, error) {
+	for _, blocks := range []string{dir, filepath.Join(dir, "blocks")} {
+		shard, err := readSharding(filepath.Join(blocks, flatfs.SHARDING_FN))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s := &Store{dir: blocks, shard: shard}
+		s.lsys = stores.ReadingBlocks(s.Get)
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w of flatfs in %s: neither there nor in its directory blocks is a file %s",
+		stores.ErrNoStore, dir, flatfs.SHARDING_FN)
+}
+
+// readSharding reads which directory a block is in.
+func readSharding(path string) (flatfs.ShardFunc, error) {
+	const longest = 1 << 10
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(file, longest))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	function := strings.TrimSpace(string(text))
+	if err := checkWidth(function); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	shard, err := flatfs.ParseShardFunc(function)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	return shard.Func(), nil
+}
+
+// checkWidth refuses the numbers of characters that the parser would make
+// padding of regardless: it panics where they are negative, or too many for
+// the memory.
+func checkWidth(function string) error {
+	const most = 255 // in a name
+	text := function[strings.LastIndex(function, "/")+1:]
+	if width, err := strconv.Atoi(text); err == nil && (width < 0 || width > most) {
+		return fmt.Errorf("directories named by %d characters of the key", width)
+	}
+	return nil
+}
+
+// path is where a block is.
+func (s *Store) path(c cid.Cid) string {
+	key := dshelp.MultihashToDsKey(c.Hash()).BaseNamespace()
+	return filepath.Join(s.dir, s.shard(key), key+".data")
+}
+
+// LinkSystem gives access to the blocks.
+func (s *Store) LinkSystem() *linking.LinkSystem { return s.lsys }
+
+// Get gives a block.
+func (s *Store) Get(_ context.Context, c cid.Cid) ([]byte, error) {
+	if block, ok := stores.Inlined(c); ok {
+		return block, nil
+	}
+	block, err := readBlock(s.path(c))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, stores.NotFound{CID: c}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("block %s: %w", c, err)
+	}
+	return block, nil
+}
+
+// largest is what a file may have that is read as a block, in bytes: some more
+// than the library reads.
+const largest = 17 << 20
+
+func readBlock(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() // read only
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > largest {
+		return nil, fmt.Errorf("%s has %d bytes, and no block more than %d", path, info.Size(), int64(largest))
+	}
+	buffer := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := buffer.ReadFrom(io.LimitReader(file, largest)); err != nil {
+		return nil, err
+	}
+	return buffer.Bytes(), nil
+}
+
+// Has says whether a block is there.
+func (s *Store) Has(_ context.Context, c cid.Cid) (bool, error) {
+	if _, ok := stores.Inlined(c); ok {
+		return true, nil
+	}
+	_, err := os.Stat(s.path(c))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("block %s: %w", c, err)
+	}
+	return true, nil
+}
+
+// DefaultRoot is none.
+func (s *Store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }
+
+// Close does nothing: no file is kept open.
+func (s *Store) Close() error { return nil }
