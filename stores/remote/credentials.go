@@ -1,0 +1,139 @@
+package remote
+
+import (
+	"bufio"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"os"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// Credentials are headers that are added to requests to certain origins (scheme,
+// host and port), and to no others. The zero value holds none. They never show
+// themselves when printed.
+type Credentials struct {
+	byOrigin map[origin]http.Header
+}
+
+// Basic adds a user and a password for the origin of a URL.
+func (c *Credentials) Basic(to *url.URL, user, password string) error {
+	return c.Header(to, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+}
+
+// Bearer adds a token for the origin of a URL.
+func (c *Credentials) Bearer(to *url.URL, token string) error {
+	return c.Header(to, "Authorization", "Bearer "+token)
+}
+
+// Header adds a header for the origin of a URL, in the place of one of the same
+// name. The error, where it cannot be one, does not show it.
+func (c *Credentials) Header(to *url.URL, name, value string) error {
+	if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+		return errors.New("not a name and a value that a header can have")
+	}
+	if c.byOrigin == nil {
+		c.byOrigin = map[origin]http.Header{}
+	}
+	at := originOf(to)
+	if c.byOrigin[at] == nil {
+		c.byOrigin[at] = http.Header{}
+	}
+	c.byOrigin[at].Set(name, value)
+	return nil
+}
+
+// addTo gives a request what is for where it goes, and says whether there was
+// anything.
+func (c *Credentials) addTo(request *http.Request) bool {
+	if c == nil {
+		return false
+	}
+	headers := c.byOrigin[originOf(request.URL)]
+	for name, values := range headers {
+		request.Header[name] = values
+	}
+	return len(headers) > 0
+}
+
+// Format shows that there are credentials, whatever the verb, and none of them.
+func (c *Credentials) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "credentials") // Fprintf has no way to be told
+}
+
+// ReadCredentials reads credentials from a file. Each line is one of
+//
+//	ORIGIN basic USER:PASSWORD
+//	ORIGIN bearer TOKEN
+//	ORIGIN header NAME: VALUE
+//
+// where ORIGIN is as https://gateway.example or http://127.0.0.1:5001. Empty
+// lines and those that begin with # are nothing. On Unix a file is refused that
+// others than its owner can read. Errors name the line and do not show it.
+func ReadCredentials(file string) (*Credentials, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	defer f.Close() // it was only read
+	if err := checkPrivate(f); err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	credentials := &Credentials{}
+	lines := bufio.NewScanner(f)
+	for number := 1; lines.Scan(); number++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if err := credentials.addLine(line); err != nil {
+			return nil, fmt.Errorf("credentials: %s, line %d: %w", file, number, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("credentials: %s: %w", file, err)
+	}
+	return credentials, nil
+}
+
+func (c *Credentials) addLine(line string) error {
+	where, rest := cutWord(line)
+	kind, secret := cutWord(rest)
+	to, err := ParseURL(where)
+	if err != nil || to.Path != "" {
+		return errors.New("it does not begin with an origin, such as https://gateway.example")
+	}
+	switch kind {
+	case "basic":
+		if user, password, ok := strings.Cut(secret, ":"); ok {
+			return c.Basic(to, user, password)
+		}
+		return errors.New("basic wants USER:PASSWORD")
+	case "bearer":
+		if secret == "" || strings.ContainsAny(secret, " \t") {
+			return errors.New("bearer wants one word, a token")
+		}
+		return c.Bearer(to, secret)
+	case "header":
+		if name, value, ok := strings.Cut(secret, ":"); ok {
+			return c.Header(to, textproto.TrimString(name), textproto.TrimString(value))
+		}
+		return errors.New("header wants NAME: VALUE")
+	}
+	return errors.New("what follows the origin is none of basic, bearer, header")
+}
+
+// cutWord cuts the first word off.
+func cutWord(text string) (word, rest string) {
+	end := strings.IndexAny(text, " \t")
+	if end < 0 {
+		return text, ""
+	}
+	return text[:end], strings.TrimLeft(text[end:], " \t")
+}
