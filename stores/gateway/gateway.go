@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime/linking"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
+)
+
+// MaxBlockBytes is the size of the largest block that is taken from a gateway,
+// the largest that the library reads.
+const MaxBlockBytes = 16 << 20
+
+// Options say how gateways are talked to. The zero value stands for the
+// defaults.
+type Options struct {
+	Remote remote.Options
+}
+
+// Store is one or more gateways, as a store that can be read. It is safe for
+// concurrent use.
+type Store struct {
+	client  *remote.Client
+	sources []*source
+	lsys    *linking.LinkSystem
+}
+
+var _ stores.Store = (*Store)(nil)
+
+// Open makes a store of the gateways at some URLs, which are asked in this
+// order. Nothing is sent yet.
+func Open(_ context.Context, urls []string, o Options) (*Store, error) {
+	if len(urls) == 0 {
+		return nil, errors.New("no gateway is named")
+	}
+	s := &Store{client: remote.New(o.Remote)}
+	for _, text := range urls {
+		base, err := remote.ParseURL(text)
+		if err != nil {
+			return nil, fmt.Errorf("gateway: %w", err)
+		}
+		s.sources = append(s.sources, &source{name: "gateway " + base.String(), base: base, client: s.client})
+	}
+	s.lsys = stores.ReadingBlocks(s.Get)
+	return s, nil
+}
+
+// LinkSystem gives access to the blocks.
+func (s *Store) LinkSystem() *linking.LinkSystem { return s.lsys }
+
+// Get gives a block, checked against its CID. Where no gateway has it, all of
+// them having said so, the error is NotFound; else it names each gateway and
+// what went wrong there, stores.ErrWrongBytes for one.
+func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if block, ok := stores.Inlined(c); ok {
+		return block, nil
+	}
+	var block []byte
+	err := s.ask(ctx, "block", c, s.sources, func(ctx context.Context, g *source) (err error) {
+		block, err = g.block(ctx, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return block, nil
+}
+
+// Has says whether a gateway says that it has a block, or can get it, where it
+// asks others in turn. Only Get makes sure.
+func (s *Store) Has(ctx context.Context, c cid.Cid) (bool, error) {
+	if _, ok := stores.Inlined(c); ok {
+		return true, nil
+	}
+	err := s.ask(ctx, "block", c, s.sources, func(ctx context.Context, g *source) error {
+		return g.has(ctx, c)
+	})
+	if stores.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// DefaultRoot is none: gateways know no names.
+func (s *Store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }
+
+// Close closes the connections that nobody uses.
+func (s *Store) Close() error {
+	s.client.Close()
+	return nil
+}
