@@ -1,0 +1,188 @@
+package kubo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/kubo/client/rpc"
+	"github.com/ipld/go-ipld-prime/linking"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
+)
+
+// Defaults of Options.
+const (
+	DefaultBatchBytes  = 8 << 20
+	DefaultBatchBlocks = 8192
+)
+
+// maxBlockBytes is the largest block that is taken from a node: some more than
+// the library reads.
+const maxBlockBytes = 17 << 20
+
+// Options say how a node is used. The zero value stands for the defaults.
+type Options struct {
+	// Remote says how the node is talked to. An import or a pin may take longer
+	// than Remote.Timeout: it ends when nothing has moved for that time.
+	Remote remote.Options
+	// Pin lets Publish pin roots, recursively. See the package about what a
+	// pin takes in.
+	Pin bool
+	// BatchBytes is how many bytes of blocks are sent in one import, unless a
+	// single block has more. Some batches are in memory at once. 0 means
+	// DefaultBatchBytes.
+	BatchBytes int
+	// BatchBlocks is how many blocks are sent in one import. 0 means
+	// DefaultBatchBlocks.
+	BatchBlocks int
+}
+
+// Store is an IPFS node. It is safe for concurrent use.
+type Store struct {
+	name    string // of the node, for errors
+	api     *rpc.HttpApi
+	client  *remote.Client
+	options Options
+	timeout time.Duration // of one request
+	lsys    *linking.LinkSystem
+
+	lifetime context.Context // of imports; done when one has failed
+	end      context.CancelCauseFunc
+	imports  *semaphore.Weighted // as many as may be under way
+
+	mu      sync.Mutex
+	filling batch
+	waiting map[string][]byte // blocks that the node has not acknowledged
+
+	naming sync.Mutex // held while pins are looked at and changed
+}
+
+var (
+	_ stores.Writable = (*Store)(nil)
+	_ stores.Named    = (*Store)(nil)
+)
+
+// Open gives the store of a node: of the one with an API at an http or https URL
+// without credentials in it, or at a multiaddr on TCP (/ip4/127.0.0.1/tcp/5001).
+// "" means the local node: the address in the file api of its repository
+// ($IPFS_PATH or ~/.ipfs), else http://127.0.0.1:5001. The node is not asked
+// before something is wanted of it.
+func Open(ctx context.Context, address string, o Options) (*Store, error) {
+	at, err := parseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	if o.BatchBytes == 0 {
+		o.BatchBytes = DefaultBatchBytes
+	}
+	if o.BatchBlocks == 0 {
+		o.BatchBlocks = DefaultBatchBlocks
+	}
+	s := &Store{
+		name:    "Kubo node " + at.String(),
+		client:  remote.New(o.Remote),
+		options: o,
+		timeout: o.Remote.Timeout,
+		imports: semaphore.NewWeighted(importsAtOnce),
+		waiting: map[string][]byte{},
+	}
+	if s.timeout <= 0 {
+		s.timeout = remote.DefaultTimeout
+	}
+	through := *s.client.HTTP()
+	through.Transport = answers{through.Transport}
+	if s.api, err = rpc.NewURLApiWithClient(at.String(), &through); err != nil {
+		return nil, err
+	}
+	s.lifetime, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	s.lsys = stores.Writing(stores.ReadingBlocks(s.Get), s.Put)
+	return s, nil
+}
+
+// LinkSystem gives access to the blocks.
+func (s *Store) LinkSystem() *linking.LinkSystem { return s.lsys }
+
+// DefaultRoot is none.
+func (s *Store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }
+
+// Get gives a block, checked against its CID. A node that is online asks its
+// peers for what it has not got, and says nothing while they have not got it
+// either: that it did not find the block in time is another error than NotFound.
+func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if block, ok := stores.Inlined(c); ok {
+		return block, nil
+	}
+	if block, ok := s.isWaiting(c); ok {
+		return block, nil
+	}
+	var block []byte
+	// The node gives up before we do. So one that searches in vain is known from
+	// one that does not answer, and is asked again.
+	patience := s.timeout - s.timeout/10
+	err := s.client.Do(ctx, s.asked("block "+c.String()), func(ctx context.Context) error {
+		return send(ctx, s.api.Request("block/get", c.String()).Option("timeout", patience), func(r io.Reader) (err error) {
+			block, err = readBlock(r, c)
+			return err
+		})
+	})
+	switch {
+	case isAbsent(err):
+		return nil, stores.NotFound{CID: c}
+	case isLate(err):
+		return nil, s.failed(fmt.Errorf("block %s: neither it nor a peer of it gave the block within %v", c, patience))
+	case err != nil:
+		return nil, err
+	}
+	return block, nil
+}
+
+func readBlock(r io.Reader, c cid.Cid) ([]byte, error) {
+	block, err := io.ReadAll(io.LimitReader(r, maxBlockBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(block) > maxBlockBytes {
+		return nil, fmt.Errorf("block %s has more than %d bytes", c, maxBlockBytes)
+	}
+	return block, stores.Check(c, block)
+}
+
+// Has says whether the node itself has a block. It does not ask its peers.
+func (s *Store) Has(ctx context.Context, c cid.Cid) (bool, error) {
+	if _, ok := stores.Inlined(c); ok {
+		return true, nil
+	}
+	if _, ok := s.isWaiting(c); ok {
+		return true, nil
+	}
+	var stat struct{ Key string }
+	err := s.call(ctx, "block "+c.String(), func() rpc.RequestBuilder {
+		return s.api.Request("block/stat", c.String()).Option("offline", true)
+	}, func(line []byte) error { return json.Unmarshal(line, &stat) })
+	if isAbsent(err) {
+		return false, nil
+	}
+	if err == nil && stat.Key != c.String() {
+		err = s.failed(fmt.Errorf("block %s: asked for it, it tells of %q", c, stat.Key))
+	}
+	return err == nil, err
+}
+
+// Close ends the imports that are under way.
+func (s *Store) Close() error {
+	s.end(errClosed)
+	// Each of them ends soon, since its context is done.
+	err := s.imports.Acquire(context.Background(), importsAtOnce)
+	s.client.Close()
+	return err
+}
+
+var errClosed = errors.New("the store is closed")
