@@ -12,8 +12,8 @@ import (
 	carv2 "github.com/ipld/go-car/v2"
 	"github.com/multiformats/go-multihash"
 
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/car"
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
 )
 
 func TestExportImport(t *testing.T) {
@@ -63,7 +63,7 @@ func TestCARAsStore(t *testing.T) {
 		p.same("export", p.ok("", "--store", file, "export", "-o", "-"), p.read("v1.car"))
 		p.same("import", p.root("", "--store", "from-"+file+".d", "import", file), root)
 		for _, args := range [][]string{
-			{"build"}, {"set", root, "x", "1"}, {"delete", root, "x"}, {"apply", root}, {"rebuild", root}, {"import", file},
+			{"set", root, "x", "1"}, {"delete", root, "x"}, {"apply", root}, {"rebuild", root}, {"import", file},
 			{"names", "rm", "x"},
 		} {
 			p.fails(2, "read-only", "", append([]string{"--store", file}, args...)...)
@@ -95,8 +95,8 @@ func (p place) block(json string) (cid.Cid, []byte) {
 // car writes a CAR of blocks that are in it under any names.
 func (p place) car(name string, root cid.Cid, blocks map[cid.Cid][]byte) string {
 	p.t.Helper()
-	err := car.WriteFile(filepath.Join(p.dir, name), func(w io.Writer) error {
-		out, err := car.NewWriter(w, root)
+	err := carfile.WriteFile(filepath.Join(p.dir, name), func(w io.Writer) error {
+		out, err := carfile.NewWriter(w, root)
 		if err != nil {
 			return err
 		}
@@ -151,8 +151,8 @@ func TestFaultyCARs(t *testing.T) {
 
 func (p place) noRoots() string {
 	p.t.Helper()
-	err := car.WriteFile(filepath.Join(p.dir, "none.car"), func(w io.Writer) error {
-		out, err := car.NewWriter(w)
+	err := carfile.WriteFile(filepath.Join(p.dir, "none.car"), func(w io.Writer) error {
+		out, err := carfile.NewWriter(w)
 		if err != nil {
 			return err
 		}

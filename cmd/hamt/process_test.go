@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/embedded"
 )
 
 // TestLocked: one writer alone, or any number of readers.
@@ -26,7 +26,7 @@ func TestLocked(t *testing.T) {
 	root := p.root(people, "build", "--name", "people")
 	ctx, dir := context.Background(), filepath.Join(p.dir, ".hamt")
 
-	writer, err := store.OpenForWriting(ctx, dir, store.Options{})
+	writer, err := embedded.Open(ctx, dir, embedded.Options{Write: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestLocked(t *testing.T) {
 	defer release.Stop()
 	p.same("after waiting", p.ok("", "get", root, "Alice"), "1\n")
 
-	reader, err := store.OpenForReading(ctx, dir, store.Options{})
+	reader, err := embedded.Open(ctx, dir, embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -266,7 +266,7 @@ func TestHelp(t *testing.T) {
 	}
 	for _, verb := range []string{
 		"build", "apply", "get", "has", "set", "delete", "keys", "values", "entries", "len", "blocks", "stat", "verify",
-		"rebuild", "import", "export", "names", "version",
+		"rebuild", "import", "export", "copy", "names", "version",
 	} {
 		help := p.ok("", verb, "--help")
 		_, after, _ := strings.Cut(help, "Examples:\n")
@@ -276,7 +276,7 @@ func TestHelp(t *testing.T) {
 		}
 		p.root(people, "build", "--name", "people")
 		for example := range strings.Lines(examples) {
-			if !strings.Contains(example, "ipfs ") { // a program that is not ours
+			if !needsServer(example) {
 				p.shell(example)
 			}
 		}
@@ -302,4 +302,15 @@ func TestFilecoinHint(t *testing.T) {
 	root := p.root(lines(50), "build", "--layout", "filecoin-v3")
 	p.fails(3, "needs --layout", "", "len", root)
 	p.same("the number of entries", p.ok("", "len", "--layout", "filecoin-v3", root), "50\n")
+}
+
+// needsServer says whether an example is for stores on other machines, or for a
+// program that is not ours: interop/kubo is where those are run.
+func needsServer(example string) bool {
+	for _, other := range []string{"ipfs ", "kubo:", "gateway:"} {
+		if strings.Contains(example, other) {
+			return true
+		}
+	}
+	return false
 }

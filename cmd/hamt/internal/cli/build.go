@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +16,8 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 )
 
 type build struct {
@@ -48,6 +51,7 @@ value counts.`
 	flags.StringVar(&b.column, "key", "", "the `COLUMN` of a CSV that is the key (default: the first)")
 	flags.BoolVar(&b.refuse, "refuse-repeated", false, "refuse input in which a key comes again")
 	nameFlag(flags, &b.name)
+	a.store.pinFlag(flags)
 	b.layout.add(flags, false)
 	b.blocks.add(flags)
 	b.bulk.add(flags)
@@ -55,7 +59,7 @@ value counts.`
 }
 
 func (b *build) run(ctx context.Context, args []string) error {
-	if err := b.app.checkWriting(b.name); err != nil {
+	if err := b.app.store.checkWriting(open.Build, b.name); err != nil {
 		return err
 	}
 	file := "-"
@@ -114,9 +118,7 @@ func (b *build) findRepeated(ctx context.Context, args []string, source input.So
 }
 
 func (b *build) build(ctx context.Context, source input.Source, p *progress) (err error) {
-	late := &lateStore{open: func() (*store.Embedded, error) {
-		return store.OpenForWriting(ctx, b.app.location, b.app.storeOptions())
-	}}
+	late := &lateStore{open: func() (stores.Writable, error) { return b.app.store.writing(ctx, open.Build) }}
 	defer closing(late, &err)
 	bulk, err := b.begin(ctx, late, p)
 	if err != nil {
@@ -140,7 +142,7 @@ func (b *build) build(ctx context.Context, source input.Source, p *progress) (er
 	if err != nil {
 		return err
 	}
-	return b.app.publish(s, m, rootRef{}, b.name)
+	return b.app.publish(ctx, s, m, rootRef{}, b.name)
 }
 
 // begin makes the builder. What it refuses are the flags.
@@ -177,6 +179,7 @@ func (f *bulkFlags) options(a *app, p *progress) (builder.BulkOptions, error) {
 		return builder.BulkOptions{}, usage("no place for --spill: %w", err)
 	}
 	a.onExit(func() { _ = os.RemoveAll(dir) }) // nothing more can be done
+	boundMemory(int64(f.memory))
 	return builder.BulkOptions{
 		MemoryBytes: int64(f.memory),
 		SpillDir:    dir,
@@ -186,4 +189,17 @@ func (f *bulkFlags) options(a *app, p *progress) (builder.BulkOptions, error) {
 			}
 		},
 	}, nil
+}
+
+// besidesMemory is what a build takes besides --memory: the store's engine,
+// blocks on their way to it, buffers.
+const besidesMemory = 384 << 20
+
+// boundMemory has the garbage collector work before it takes much more than
+// --memory, where it would wait until it takes twice as much. Who set GOMEMLIMIT
+// has said something else.
+func boundMemory(memory int64) {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(min(memory, math.MaxInt64-besidesMemory) + besidesMemory)
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -13,7 +15,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 func TestStatusOf(t *testing.T) {
@@ -27,15 +29,15 @@ func TestStatusOf(t *testing.T) {
 		{usage("x"), 2},
 		{fmt.Errorf("more: %w", usage("x")), 2},
 		{&input.Error{Name: "f", Line: 1, Err: io.ErrUnexpectedEOF}, 2},
-		{fmt.Errorf("x.car %w", store.ErrReadOnly), 2},
+		{fmt.Errorf("x.car %w", stores.ErrReadOnly), 2},
 		{&fault.Error{Kind: fault.ErrValue}, 2},
 		{&fault.Error{Kind: fault.ErrRepeatedKey}, 2},
 		{&fault.Error{Kind: fault.ErrTooLarge}, 2},                        // to be written
 		{&fault.Error{Kind: fault.ErrTooLarge, Link: link}, 3},            // read
 		{&fault.Error{Kind: fault.ErrMaxDepth, Link: link}, 3},            //
 		{&fault.Error{Kind: fault.ErrMissing, Cause: errors.New("x")}, 3}, //
-		{store.ErrLocked, 3},
-		{store.ErrNoStore, 3},
+		{stores.ErrLocked, 3},
+		{stores.ErrNoStore, 3},
 		{errors.New("x"), 3},
 		{fmt.Errorf("more: %w", context.Canceled), 130},
 		{usage("%w", context.Canceled), 130},
@@ -93,5 +95,23 @@ func TestInterruptible(t *testing.T) {
 	r = newInterruptible(context.Background(), strings.NewReader(strings.Repeat("long", 100_000)))
 	if got, err := io.ReadAll(r); len(got) != 400_000 || err != nil {
 		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// TestBoundMemory: the limit follows --memory, and leaves alone what was said
+// with GOMEMLIMIT.
+func TestBoundMemory(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+	for _, c := range []struct{ before, memory, want int64 }{
+		{math.MaxInt64, 1 << 30, 1<<30 + besidesMemory},
+		{math.MaxInt64, 0, besidesMemory},
+		{math.MaxInt64, math.MaxInt64, math.MaxInt64},
+		{5 << 30, 1 << 30, 5 << 30},
+	} {
+		debug.SetMemoryLimit(c.before)
+		boundMemory(c.memory)
+		if got := debug.SetMemoryLimit(-1); got != c.want {
+			t.Errorf("--memory %d, limit %d before: %d, want %d", c.memory, c.before, got, c.want)
+		}
 	}
 }

@@ -19,15 +19,13 @@ func (a *app) printing(
 ) *cobra.Command {
 	var layout layoutFlags
 	return layout.reading(verb(groupRead, use, short, example, rootAnd(0), func(ctx context.Context, args []string) error {
-		return a.readingMap(ctx, args, 0, &layout, func(m *adl.Node, _ []string) error {
+		return a.wholeMap(ctx, args, &layout, func(m *adl.Node) error {
 			return a.printEntries(ctx, m, line)
 		})
 	}))
 }
 
 func (a *app) printEntries(ctx context.Context, m *adl.Node, line func(dst []byte, e adl.Entry) ([]byte, error)) error {
-	p := a.progress("entries", -1, false)
-	defer p.end()
 	var buffer []byte
 	for e, err := range m.Entries(ctx) {
 		if err != nil {
@@ -39,7 +37,6 @@ func (a *app) printEntries(ctx context.Context, m *adl.Node, line func(dst []byt
 		if _, err := a.out.Write(append(buffer, '\n')); err != nil {
 			return fmt.Errorf("cannot print: %w", err)
 		}
-		p.add(1)
 	}
 	return nil
 }

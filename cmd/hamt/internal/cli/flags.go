@@ -182,7 +182,7 @@ type bulkFlags struct {
 
 func (f *bulkFlags) add(flags *pflag.FlagSet) {
 	f.memory = builder.DefaultBulkMemory
-	flags.Var(&f.memory, "memory", "how much to keep in memory before sorted parts go to disk, such as 512MiB")
+	flags.Var(&f.memory, "memory", "how much to keep in memory before sorted parts go to disk, such as 512MiB; about 512MiB come on top")
 	flags.StringVar(&f.spill, "spill", "", "`DIR` for the parts that go to disk (default: where temporary files go)")
 }
 

@@ -8,8 +8,11 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/spf13/cobra"
 
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/car"
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 )
 
 func (a *app) importVerb() *cobra.Command {
@@ -17,7 +20,7 @@ func (a *app) importVerb() *cobra.Command {
 	var layout layoutFlags
 	c := verb(groupStore, "import FILE.car", "Copy a CAR into the store and print its roots", `
 hamt import people.car --name people`, exactly(1), func(ctx context.Context, args []string) error {
-		if err := a.checkWriting(name); err != nil {
+		if err := a.store.checkWriting(open.Add, name); err != nil {
 			return err
 		}
 		return a.reading(ctx, args, func(file string, r io.Reader, p *progress) error {
@@ -28,11 +31,12 @@ hamt import people.car --name people`, exactly(1), func(ctx context.Context, arg
 its CID, and print the roots that the CAR names, one a line. A root that is not
 a whole map is an error, and then none is printed.`
 	nameFlag(c.Flags(), &name)
+	a.store.pinFlag(c.Flags())
 	return layout.reading(c)
 }
 
 func (a *app) importCAR(ctx context.Context, file string, r io.Reader, name string, layout *layoutFlags) (err error) {
-	in, err := car.NewReader(r, file)
+	in, err := carfile.NewReader(r, file)
 	if err != nil {
 		return err
 	}
@@ -43,7 +47,7 @@ func (a *app) importCAR(ctx context.Context, file string, r io.Reader, name stri
 	if name != "" && len(roots) != 1 {
 		return usage("%s has %d roots, and --name can name only one", file, len(roots))
 	}
-	s, err := store.OpenForWriting(ctx, a.location, a.storeOptions())
+	s, err := a.store.writing(ctx, open.Add)
 	if err != nil {
 		return err
 	}
@@ -52,22 +56,19 @@ func (a *app) importCAR(ctx context.Context, file string, r io.Reader, name stri
 		if err != nil {
 			return err
 		}
-		if err := s.Put(block.CID, block.Data); err != nil {
+		if err := s.Put(ctx, block.CID, block.Data); err != nil {
 			return err
 		}
 	}
 	for _, root := range roots {
-		if err := isWhole(ctx, s, root, layout); err != nil {
+		if err := a.isWhole(ctx, s, root, layout); err != nil {
 			return fmt.Errorf("%s: root %s: %w", file, root, plain{err})
 		}
 	}
-	if name != "" {
-		err = s.Set(name, roots[0])
-	} else {
-		err = s.Sync()
-	}
-	if err != nil {
-		return err
+	for _, root := range roots {
+		if err := settle(ctx, s, root, rootRef{}, name); err != nil {
+			return err
+		}
 	}
 	for _, root := range roots {
 		if _, err := fmt.Fprintln(a.out, root); err != nil {
@@ -78,11 +79,9 @@ func (a *app) importCAR(ctx context.Context, file string, r io.Reader, name stri
 }
 
 // isWhole loads all blocks of a map.
-func isWhole(ctx context.Context, s store.Store, root cid.Cid, layout *layoutFlags) error {
-	m, err := load(ctx, s, root, layout)
-	if err != nil {
+func (a *app) isWhole(ctx context.Context, s stores.Store, root cid.Cid, layout *layoutFlags) error {
+	return a.whole(ctx, s, root, layout, func(m *adl.Node) error {
+		_, err := m.Count(ctx)
 		return err
-	}
-	_, err = m.Count(ctx)
-	return err
+	})
 }

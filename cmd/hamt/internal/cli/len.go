@@ -13,7 +13,7 @@ func (a *app) lenVerb() *cobra.Command {
 	var layout layoutFlags
 	return layout.reading(verb(groupRead, "len [ROOT]", "Print the number of entries", `
 hamt len people`, rootAnd(0), func(ctx context.Context, args []string) error {
-		return a.readingMap(ctx, args, 0, &layout, func(m *adl.Node, _ []string) error {
+		return a.wholeMap(ctx, args, &layout, func(m *adl.Node) error {
 			count, err := m.Count(ctx)
 			if err != nil {
 				return err
@@ -28,7 +28,7 @@ func (a *app) blocksVerb() *cobra.Command {
 	var layout layoutFlags
 	return layout.reading(verb(groupRead, "blocks [ROOT]", "Print the CIDs of the map's blocks, the root first", `
 hamt blocks people`, rootAnd(0), func(ctx context.Context, args []string) error {
-		return a.readingMap(ctx, args, 0, &layout, func(m *adl.Node, _ []string) error {
+		return a.wholeMap(ctx, args, &layout, func(m *adl.Node) error {
 			for link, err := range m.Blocks(ctx) {
 				if err != nil {
 					return err

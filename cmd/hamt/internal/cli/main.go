@@ -5,7 +5,9 @@
 //
 //	main.go      flags of all verbs, from arguments to exit status
 //	status.go    which error gives which exit status: the only place
-//	session.go   opening stores and maps, publishing roots
+//	store.go     flags that say which store and how it is talked to
+//	session.go   opening maps, publishing roots
+//	whole.go     going through a whole map, with a bar that knows how far it is
 //	flags.go     flags that several verbs have
 //	terminal.go  progress, warnings
 package cli
@@ -23,8 +25,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
 )
 
 // app is one run of the command.
@@ -34,8 +34,8 @@ type app struct {
 	err      io.Writer
 	terminal any // what is behind out
 
-	location string
-	wait     time.Duration
+	store    storeFlags
+	deadline time.Duration
 	quiet    bool
 
 	began bool // a verb was found and its arguments accepted
@@ -48,8 +48,12 @@ type app struct {
 const about = `hamt builds, reads and changes IPLD HashMaps (HAMTs): maps of any size, kept in
 content-addressed blocks. Any set of entries has exactly one tree of blocks, and
 so one root CID; one key is found by loading one to four blocks. Blocks live in
-a store, the directory .hamt here unless --store or HAMT_STORE says otherwise; a
-.car file serves as a read-only store. Values go in and come out as DAG-JSON.
+a store: the directory .hamt here, unless --store or HAMT_STORE names another.
+Values go in and come out as DAG-JSON.
+
+STORE is a directory, a .car file, kubo:[URL] (a Kubo node, by default the one on
+this machine), gateway:URL,URL… (trustless gateways, read-only), or flatfs:DIR (a
+Kubo node's repository, read-only).
 
 ROOT is a CID, or a name that was given with --name. With a CAR as the store it
 may be left out and is then the CAR's first root.
@@ -98,8 +102,9 @@ func (a *app) command() *cobra.Command {
 		Long:          about,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			a.began = true
+			return a.limitTime(c)
 		},
 		Args: func(_ *cobra.Command, args []string) error { return noSuchVerb(args) },
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -114,13 +119,10 @@ func (a *app) command() *cobra.Command {
 			return about.Help()
 		},
 	})
-	location := os.Getenv("HAMT_STORE")
-	if location == "" {
-		location = ".hamt"
-	}
+	a.store.app = a
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.location, "store", location, "directory of the store, or a .car `FILE`; also HAMT_STORE")
-	flags.DurationVar(&a.wait, "wait", 10*time.Second, "how long to wait for another process that has the store open")
+	a.store.add(flags)
+	flags.DurationVar(&a.deadline, "deadline", 0, "how long the whole command may take (0: as long as it takes)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress bar")
 	root.AddGroup(
 		&cobra.Group{ID: groupRead, Title: "Reading a map:"},
@@ -131,10 +133,23 @@ func (a *app) command() *cobra.Command {
 		a.getVerb(), a.hasVerb(), a.keysVerb(), a.valuesVerb(), a.entriesVerb(), a.lenVerb(),
 		a.blocksVerb(), a.statVerb(), a.verifyVerb(),
 		a.buildVerb(), a.applyVerb(), a.setVerb(), a.deleteVerb(), a.rebuildVerb(),
-		a.importVerb(), a.exportVerb(), a.namesVerb(),
+		a.importVerb(), a.exportVerb(), a.copyVerb(), a.namesVerb(),
 		a.versionVerb(),
 	)
 	return root
+}
+
+// limitTime ends a verb at its deadline.
+func (a *app) limitTime(c *cobra.Command) error {
+	if a.deadline < 0 {
+		return usage("--deadline has to be more than 0")
+	}
+	if a.deadline > 0 {
+		ctx, cancel := context.WithTimeout(c.Context(), a.deadline)
+		a.onExit(cancel)
+		c.SetContext(ctx)
+	}
+	return nil
 }
 
 func noSuchVerb(args []string) error {
@@ -166,15 +181,6 @@ func (a *app) cleanUp() {
 		do()
 	}
 	a.cleanups = nil
-}
-
-// storeOptions say how stores are opened.
-func (a *app) storeOptions() store.Options {
-	return store.Options{
-		Wait: a.wait,
-		Warn: func(message string) { a.warn("%s", message) },
-		Die:  a.die,
-	}
 }
 
 // die ends the process where it is. Whoever comes second waits for the end.

@@ -6,23 +6,24 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 )
 
 func (a *app) namesVerb() *cobra.Command {
 	c := verb(groupStore, "names", "List the names of roots", `
 hamt names
 hamt names rm people`, exactly(0), func(ctx context.Context, _ []string) (err error) {
-		s, err := store.OpenForReading(ctx, a.location, a.storeOptions())
+		s, err := a.store.reading(ctx)
 		if err != nil {
 			return err
 		}
 		defer closing(s, &err)
-		embedded, ok := s.(*store.Embedded)
+		named, ok := s.(stores.Named)
 		if !ok {
-			return usage("%s is a CAR, which has no names", a.location)
+			return errNoNames
 		}
-		for name, err := range embedded.Names() {
+		for name, err := range named.Names(ctx) {
 			if err != nil {
 				return err
 			}
@@ -37,23 +38,26 @@ hamt names rm people`, exactly(0), func(ctx context.Context, _ []string) (err er
 	return c
 }
 
+var errNoNames = usage("a store of this kind has no names")
+
 func (a *app) removeNamesVerb() *cobra.Command {
 	return verb("", "rm NAME…", "Forget names; the maps stay in the store", `
 hamt names rm people`, counts{1, many}, func(ctx context.Context, names []string) (err error) {
-		if err := a.checkWriting(""); err != nil {
+		if err := a.store.checkWriting(open.Edit, ""); err != nil {
 			return err
 		}
-		if err := store.CheckExists(a.location); err != nil {
-			return err
-		}
-		s, err := store.OpenForWriting(ctx, a.location, a.storeOptions())
+		s, err := a.store.writing(ctx, open.Edit)
 		if err != nil {
 			return err
 		}
 		defer closing(s, &err)
+		named, ok := s.(stores.Named)
+		if !ok {
+			return errNoNames
+		}
 		missing := 0
 		for _, name := range names {
-			found, err := s.Remove(name)
+			found, err := named.RemoveName(ctx, name)
 			if err != nil {
 				return err
 			}

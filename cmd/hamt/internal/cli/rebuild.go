@@ -9,7 +9,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 func (a *app) rebuildVerb() *cobra.Command {
@@ -20,8 +20,8 @@ func (a *app) rebuildVerb() *cobra.Command {
 	c := verb(groupWrite, "rebuild ROOT", "Build the canonical tree of a map's entries and print its root", `
 hamt rebuild people
 hamt rebuild people --name people`, exactly(1), func(ctx context.Context, args []string) error {
-		return a.editing(ctx, args[0], name, func(s *store.Embedded, root cid.Cid) (*adl.Node, error) {
-			m, err := load(ctx, s, root, &layout)
+		return a.editing(ctx, args[0], name, func(s stores.Writable, root cid.Cid) (*adl.Node, error) {
+			m, err := a.load(ctx, s.LinkSystem(), root, &layout)
 			if err != nil {
 				return nil, err
 			}
@@ -40,6 +40,7 @@ can be read will do, such as one with the empty buckets that other
 implementations leave behind when they delete.
 ` + editLong
 	nameFlag(c.Flags(), &name)
+	a.store.pinFlag(c.Flags())
 	blocks.addLimits(c.Flags())
 	bulk.add(c.Flags())
 	return layout.reading(c)

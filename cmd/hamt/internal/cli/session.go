@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -14,7 +13,8 @@ import (
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 )
 
 // rootRef is what ROOT stands for.
@@ -24,15 +24,15 @@ type rootRef struct {
 }
 
 // resolve finds what a ROOT argument stands for.
-func resolve(s store.Store, root string) (rootRef, error) {
+func resolve(ctx context.Context, s stores.Store, root string) (rootRef, error) {
 	if c, err := cid.Decode(root); err == nil {
 		return rootRef{cid: c}, nil
 	}
-	embedded, ok := s.(*store.Embedded)
+	named, ok := s.(stores.Named)
 	if !ok {
-		return rootRef{}, usage("no such name or CID: %s (a CAR has no names)", root)
+		return rootRef{}, usage("no such name or CID: %s (a store of this kind has no names)", root)
 	}
-	c, found, err := embedded.Lookup(root)
+	c, found, err := named.Lookup(ctx, root)
 	if err != nil {
 		return rootRef{}, err
 	}
@@ -44,21 +44,22 @@ func resolve(s store.Store, root string) (rootRef, error) {
 
 func linkOf(c cid.Cid) datamodel.Link { return cidlink.Link{Cid: c} }
 
-func cidOf(link datamodel.Link) (cid.Cid, error) {
-	if l, ok := link.(cidlink.Link); ok && l.Defined() {
-		return l.Cid, nil
-	}
-	return cid.Undef, fmt.Errorf("root link %v is not a CID", link)
-}
-
 // readingRoot opens the store for reading and finds the root: the first
 // argument, or where there are only rest arguments the one that the store is
 // for. do gets the other arguments.
 func (a *app) readingRoot(
 	ctx context.Context, args []string, rest int,
-	do func(s store.Store, root rootRef, args []string) error,
+	do func(s stores.Store, root rootRef, args []string) error,
+) error {
+	return a.readingRootAt(ctx, a.store.location, args, rest, do)
+}
+
+// readingRootAt is readingRoot of another store than --store.
+func (a *app) readingRootAt(
+	ctx context.Context, location string, args []string, rest int,
+	do func(s stores.Store, root rootRef, args []string) error,
 ) (err error) {
-	s, err := store.OpenForReading(ctx, a.location, a.storeOptions())
+	s, err := a.store.readingAt(ctx, location)
 	if err != nil {
 		return err
 	}
@@ -66,11 +67,11 @@ func (a *app) readingRoot(
 	if len(args) == rest {
 		root, ok := s.DefaultRoot()
 		if !ok {
-			return usage("ROOT is missing: %s has no default", a.location)
+			return usage("ROOT is missing: %s has no default", location)
 		}
 		return do(s, rootRef{cid: root}, args)
 	}
-	root, err := resolve(s, args[0])
+	root, err := resolve(ctx, s, args[0])
 	if err != nil {
 		return err
 	}
@@ -82,8 +83,8 @@ func (a *app) readingMap(
 	ctx context.Context, args []string, rest int, layout *layoutFlags,
 	do func(m *adl.Node, args []string) error,
 ) error {
-	return a.readingRoot(ctx, args, rest, func(s store.Store, root rootRef, args []string) error {
-		m, err := load(ctx, s, root.cid, layout)
+	return a.readingRoot(ctx, args, rest, func(s stores.Store, root rootRef, args []string) error {
+		m, err := a.load(ctx, s.LinkSystem(), root.cid, layout)
 		if err != nil {
 			return err
 		}
@@ -91,12 +92,14 @@ func (a *app) readingMap(
 	})
 }
 
-func load(ctx context.Context, s store.Store, root cid.Cid, layout *layoutFlags) (*adl.Node, error) {
+// load loads a map, of which as many blocks may be on their way as --at-once
+// says.
+func (a *app) load(ctx context.Context, lsys *linking.LinkSystem, root cid.Cid, layout *layoutFlags) (*adl.Node, error) {
 	given, err := layout.params()
 	if err != nil {
 		return nil, err
 	}
-	return hamt.Load(ctx, s.LinkSystem(), linkOf(root), hamt.WithParams(given))
+	return hamt.Load(ctx, lsys, linkOf(root), hamt.WithParams(given), hamt.WithReadAhead(a.store.remote.AtOnce))
 }
 
 // closing closes a store; its error counts where there was none before.
@@ -110,21 +113,17 @@ func closing(s io.Closer, err *error) {
 // gives the new root, which is then published.
 func (a *app) editing(
 	ctx context.Context, root, name string,
-	do func(s *store.Embedded, root cid.Cid) (*adl.Node, error),
+	do func(s stores.Writable, root cid.Cid) (*adl.Node, error),
 ) (err error) {
-	if err := a.checkWriting(name); err != nil {
+	if err := a.store.checkWriting(open.Edit, name); err != nil {
 		return err
 	}
-	// Opening for writing would make a store where there is none.
-	if err := store.CheckExists(a.location); err != nil {
-		return err
-	}
-	s, err := store.OpenForWriting(ctx, a.location, a.storeOptions())
+	s, err := a.store.writing(ctx, open.Edit)
 	if err != nil {
 		return err
 	}
 	defer closing(s, &err)
-	from, err := resolve(s, root)
+	from, err := resolve(ctx, s, root)
 	if err != nil {
 		return err
 	}
@@ -132,50 +131,41 @@ func (a *app) editing(
 	if err != nil {
 		return err
 	}
-	return a.publish(s, m, from, name)
-}
-
-// checkWriting says early what is wrong with the store or the --name flag.
-func (a *app) checkWriting(name string) error {
-	if name != "" {
-		if err := store.CheckName(name); err != nil {
-			return usage("%w", err)
-		}
-	}
-	if err := store.CheckWritable(a.location); err != nil {
-		if errors.Is(err, store.ErrReadOnly) {
-			return usage("%w: name a directory with --store", err)
-		}
-		return err
-	}
-	return nil
+	return a.publish(ctx, s, m, from, name)
 }
 
 // publish names a map's root and prints it, in that order, and not before all
 // of it is on the disk. Without a new name, the name that the old root was
 // found by moves on.
-func (a *app) publish(s *store.Embedded, m *adl.Node, from rootRef, name string) error {
+func (a *app) publish(ctx context.Context, s stores.Writable, m *adl.Node, from rootRef, name string) error {
 	link, err := m.Link()
 	if err != nil {
 		return err
 	}
-	root, err := cidOf(link)
+	root, err := stores.CIDOf(link)
 	if err != nil {
 		return err
 	}
-	switch {
-	case name != "":
-		err = s.Set(name, root)
-	case from.name != "":
-		err = s.Move(from.name, from.cid, root)
-	default:
-		err = s.Sync()
-	}
-	if err != nil {
+	if err := settle(ctx, s, root, from, name); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(a.out, root)
 	return err
+}
+
+// settle sees to it that a root is in the store to stay, and has its name.
+func settle(ctx context.Context, s stores.Writable, root cid.Cid, from rootRef, name string) error {
+	named, _ := s.(stores.Named)
+	switch {
+	case name != "":
+		if named == nil {
+			return errNoNames
+		}
+		return named.SetName(ctx, name, root)
+	case from.name != "" && named != nil:
+		return named.MoveName(ctx, from.name, from.cid, root)
+	}
+	return s.Publish(ctx, root)
 }
 
 // lateStore is a store that is opened with the first block that is written.
@@ -183,17 +173,20 @@ func (a *app) publish(s *store.Embedded, m *adl.Node, from rootRef, name string)
 // `hamt entries A | … | hamt build` both can use the same store: the reader is
 // done when the writer begins.
 type lateStore struct {
-	open  func() (*store.Embedded, error)
-	store *store.Embedded
+	open  func() (stores.Writable, error)
+	store stores.Writable
 }
 
-func (l *lateStore) get() (*store.Embedded, error) {
+func (l *lateStore) get() (stores.Writable, error) {
 	if l.store != nil {
 		return l.store, nil
 	}
 	s, err := l.open()
+	if err != nil {
+		return nil, err
+	}
 	l.store = s
-	return s, err
+	return s, nil
 }
 
 // linkSystem is the store's, as soon as there is one. The library writes

@@ -10,7 +10,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 // edit is what set, delete and apply have in common.
@@ -27,6 +27,7 @@ name moves to the new root.`
 
 func (e *edit) flags(c *cobra.Command) {
 	nameFlag(c.Flags(), &e.name)
+	e.app.store.pinFlag(c.Flags())
 	e.blocks.addLimits(c.Flags())
 	e.layout.reading(c)
 }
@@ -34,8 +35,8 @@ func (e *edit) flags(c *cobra.Command) {
 // txn opens the map at a root for changes, commits them and prints the new
 // root.
 func (e *edit) txn(ctx context.Context, root string, change func(*builder.Txn) error) error {
-	return e.app.editing(ctx, root, e.name, func(s *store.Embedded, root cid.Cid) (*adl.Node, error) {
-		m, err := load(ctx, s, root, &e.layout)
+	return e.app.editing(ctx, root, e.name, func(s stores.Writable, root cid.Cid) (*adl.Node, error) {
+		m, err := e.app.load(ctx, s.LinkSystem(), root, &e.layout)
 		if err != nil {
 			return nil, err
 		}

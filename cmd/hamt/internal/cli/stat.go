@@ -7,13 +7,11 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/spf13/cobra"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
-
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
 )
 
 func (a *app) statVerb() *cobra.Command {
@@ -22,16 +20,16 @@ func (a *app) statVerb() *cobra.Command {
 	c := verb(groupRead, "stat [ROOT]", "Describe a map and the shape of its tree", `
 hamt stat people
 hamt stat people --json`, rootAnd(0), func(ctx context.Context, args []string) error {
-		return a.readingRoot(ctx, args, 0, func(s store.Store, root rootRef, _ []string) error {
-			m, err := load(ctx, s, root.cid, &layout)
-			if err != nil {
-				return err
-			}
+		return a.wholeMap(ctx, args, &layout, func(m *adl.Node) error {
 			stats, err := m.Stats(ctx)
 			if err != nil {
 				return err
 			}
-			report := newStatReport(root.cid, m.Params(), stats)
+			root, err := m.Link()
+			if err != nil {
+				return err
+			}
+			report := newStatReport(root, m.Params(), stats)
 			if asJSON {
 				return json.NewEncoder(a.out).Encode(report)
 			}
@@ -52,7 +50,7 @@ type statReport struct {
 	adl.Stats
 }
 
-func newStatReport(root cid.Cid, p params.Params, stats adl.Stats) statReport {
+func newStatReport(root datamodel.Link, p params.Params, stats adl.Stats) statReport {
 	return statReport{root.String(), p.HashAlg.String(), p.BitWidth, p.BucketSize, p.Layout.String(), stats}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 // The exit statuses, as the help has them.
@@ -56,7 +56,7 @@ func statusOf(err error) int {
 		return statusInterrupted
 	case errors.As(err, &known):
 		return known.status
-	case errors.As(err, new(*input.Error)), errors.Is(err, store.ErrReadOnly), isBadEntry(err):
+	case errors.As(err, new(*input.Error)), errors.Is(err, stores.ErrReadOnly), isBadEntry(err):
 		return statusUsage
 	}
 	return statusFault
@@ -83,6 +83,8 @@ func messageOf(err error) string {
 		return ""
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "not done before the --deadline; the same command again goes on with what is there"
 	case errors.Is(err, fault.ErrNotHAMT):
 		return err.Error() + "; a map in a Filecoin layout needs --layout"
 	}

@@ -27,9 +27,15 @@ type progress struct {
 // phase is a part of the work that is counted for itself.
 type phase struct {
 	what  string
-	total int64 // -1 where it is not known
+	total atomic.Int64 // -1 where it is not known
 	bytes bool
 	done  atomic.Int64
+}
+
+func newPhase(what string, total int64, bytes bool) *phase {
+	p := &phase{what: what, bytes: bytes}
+	p.total.Store(total)
+	return p
 }
 
 const (
@@ -41,7 +47,7 @@ const (
 // taken away by end.
 func (a *app) progress(what string, total int64, bytes bool) *progress {
 	p := &progress{}
-	p.at.Store(&phase{what: what, total: total, bytes: bytes})
+	p.at.Store(newPhase(what, total, bytes))
 	if a.quiet || !isTerminal(a.err) {
 		return p
 	}
@@ -51,10 +57,16 @@ func (a *app) progress(what string, total int64, bytes bool) *progress {
 }
 
 // next begins another phase, whose end is not known.
-func (p *progress) next(what string) { p.at.Store(&phase{what: what, total: -1}) }
+func (p *progress) next(what string) { p.at.Store(newPhase(what, -1, false)) }
 
 func (p *progress) add(n int64) { p.at.Load().done.Add(n) }
 func (p *progress) set(n int64) { p.at.Load().done.Store(n) }
+
+// of tells how much there will be.
+func (p *progress) of(total int64) { p.at.Load().total.Store(total) }
+
+// drawn says whether anybody sees the progress.
+func (p *progress) drawn() bool { return p.stop != nil }
 
 func (p *progress) end() {
 	if p.stop == nil {
@@ -84,9 +96,12 @@ func (p *progress) draw(w io.Writer) {
 			}
 			drawn, bar = now, newBar(w, now)
 		}
-		done := drawn.done.Load()
-		if drawn.total > 0 { // a full bar would finish itself, before the work is finished
-			done = min(done, drawn.total-1)
+		done, total := drawn.done.Load(), drawn.total.Load()
+		if total != bar.GetMax64() && total > 0 {
+			bar.ChangeMax64(total)
+		}
+		if total > 0 { // a full bar would finish itself, before the work is finished
+			done = min(done, total-1)
 		}
 		_ = bar.Set64(done)
 		select {
@@ -99,7 +114,7 @@ func (p *progress) draw(w io.Writer) {
 }
 
 func newBar(w io.Writer, p *phase) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(p.total,
+	return progressbar.NewOptions64(p.total.Load(),
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionSetDescription(p.what),
 		progressbar.OptionShowBytes(p.bytes),

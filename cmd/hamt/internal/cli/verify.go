@@ -9,24 +9,21 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/store"
 )
 
 func (a *app) verifyVerb() *cobra.Command {
 	var layout layoutFlags
 	c := verb(groupRead, "verify [ROOT]", "Check that a map is whole and canonical", `
 hamt verify people`, rootAnd(0), func(ctx context.Context, args []string) error {
-		return a.readingRoot(ctx, args, 0, func(s store.Store, root rootRef, _ []string) error {
-			m, err := load(ctx, s, root.cid, &layout)
-			if errors.As(err, new(*fault.Error)) {
-				return a.printFaults(1, err)
-			}
-			if err != nil {
-				return err
-			}
+		begun := false
+		err := a.wholeMap(ctx, args, &layout, func(m *adl.Node) error {
+			begun = true
 			return a.verify(ctx, m)
 		})
+		if !begun && errors.As(err, new(*fault.Error)) {
+			return a.printFaults(1, err)
+		}
+		return err
 	})
 	c.Long = `Load all blocks of a map and print every fault in them, one a line, each with
 the CID of its block and its place in the tree: blocks that are missing, do not

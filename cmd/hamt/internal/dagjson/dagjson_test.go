@@ -247,29 +247,3 @@ func BenchmarkToCBORPeer(b *testing.B) {
 		}
 	}
 }
-
-func TestLinks(t *testing.T) {
-	link := `{"/":"` + someCID + `"}`
-	for text, want := range map[string]int{
-		`1`: 0, link: 1, `[` + link + `,{"a":` + link + `,"b":{"/":{"bytes":"AQ"}}}]`: 2, `{"a":"` + someCID + `"}`: 0,
-	} {
-		raw, err := ToCBOR(nil, []byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		links, err := Links(raw)
-		if err != nil || len(links) != want {
-			t.Errorf("%s: %v, %v", text, links, err)
-		}
-		for _, c := range links {
-			if c.String() != someCID {
-				t.Errorf("%s: %s", text, c)
-			}
-		}
-	}
-	for _, raw := range []string{"", "\x81", "\xd8\x2a\x41\x00", "\x01\x01", strings.Repeat("\x81", 100_000)} {
-		if links, err := Links([]byte(raw)); err == nil {
-			t.Errorf("%.20x: %v", raw, links)
-		}
-	}
-}

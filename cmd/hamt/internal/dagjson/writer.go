@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/ipfs/go-cid"
 )
 
 // ErrNoForm is wrapped by errors about values that DAG-JSON cannot say: strings
@@ -247,4 +249,20 @@ func appendString(dst, s []byte) []byte {
 		}
 	}
 	return append(append(dst, s[begin:]...), '"')
+}
+
+// takeLink reads a link behind its tag.
+func takeLink(raw []byte, at int, tag uint64) (c cid.Cid, next int, err error) {
+	major, length, next := head(raw, at)
+	if tag != linkTag || major != majorBytes || length < 1 {
+		return cid.Undef, at, errMalformed
+	}
+	text, next, err := take(raw, next, length)
+	if err != nil {
+		return cid.Undef, at, err
+	}
+	if c, err = cid.Cast(text[1:]); err != nil {
+		return cid.Undef, at, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	return c, next, nil
 }

@@ -1,0 +1,142 @@
+// Package open makes stores of lines of text, as the command's --store has them:
+//
+//	DIR, embedded:DIR      the embedded store in a directory
+//	FILE.car, car:FILE     a CAR file
+//	flatfs:DIR             the blocks directory of a Kubo repository
+//	kubo:[URL]             a Kubo node's RPC API; without URL that of this machine
+//	gateway:URL[,URL…]     trustless gateways, asked in turn
+package open
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/embedded"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
+)
+
+// Kind is a kind of store.
+type Kind string
+
+// The kinds, as they stand before the colon.
+const (
+	Embedded Kind = "embedded"
+	CAR      Kind = "car"
+	Flatfs   Kind = "flatfs"
+	Kubo     Kind = "kubo"
+	Gateway  Kind = "gateway"
+)
+
+// Location is where a store is.
+type Location struct {
+	Kind  Kind
+	Place string // what stands after the colon
+}
+
+// Parse reads a location. Without a kind it is a path: of a CAR if there is a
+// file, or if the name ends in .car; of an embedded store else. Begin a path
+// with ./ where it has a colon that might be taken for a kind's.
+func Parse(text string) (Location, error) {
+	kind, place, found := strings.Cut(text, ":")
+	if found {
+		switch kind := Kind(kind); kind {
+		case Embedded, CAR, Flatfs, Gateway:
+			if place == "" {
+				return Location{}, fmt.Errorf("store %q: what comes behind %s: is missing", text, kind)
+			}
+			return checked(Location{kind, place})
+		case Kubo:
+			return checked(Location{kind, place})
+		}
+		if strings.HasPrefix(place, "//") {
+			return Location{}, fmt.Errorf("store %q: write kubo:URL or gateway:URL", kind+"://…")
+		}
+	}
+	if text == "" {
+		return Location{}, fmt.Errorf("the store has no name")
+	}
+	if isCAR(text) {
+		return Location{CAR, text}, nil
+	}
+	return Location{Embedded, text}, nil
+}
+
+// checked refuses addresses of other machines that cannot be any. Errors do not
+// show them: there may be credentials in them.
+func checked(l Location) (Location, error) {
+	if l.Kind != Gateway && (l.Kind != Kubo || !strings.Contains(l.Place, "://")) {
+		return l, nil
+	}
+	for address := range strings.SplitSeq(l.Place, ",") {
+		if _, err := remote.ParseURL(address); err != nil {
+			return Location{}, fmt.Errorf("%s: %w", l.Kind, err)
+		}
+	}
+	return l, nil
+}
+
+func isCAR(path string) bool {
+	info, err := os.Stat(path)
+	if err == nil {
+		return info.Mode().IsRegular()
+	}
+	return strings.EqualFold(filepath.Ext(path), ".car")
+}
+
+// String is the location as Parse reads it.
+func (l Location) String() string { return string(l.Kind) + ":" + l.Place }
+
+// Remote says whether the store is on another machine, or behind a server.
+func (l Location) Remote() bool { return l.Kind == Kubo || l.Kind == Gateway }
+
+// Mode is what a store is opened for.
+type Mode uint8
+
+const (
+	// Read is for reading alone.
+	Read Mode = iota
+	// Build is for one new map, of which all blocks are written. A store that
+	// is not there yet is made; a CAR is made anew.
+	Build
+	// Add is for more blocks. A store that is not there yet is made.
+	Add
+	// Edit is for maps that are there.
+	Edit
+)
+
+// Check says early, without opening anything, what Open would stumble over:
+// stores.ErrReadOnly, stores.ErrNoStore.
+func (l Location) Check(mode Mode) error {
+	switch {
+	case mode == Read:
+		return nil
+	case l.Kind == Gateway || l.Kind == Flatfs:
+		return fmt.Errorf("%s: a store of this kind %w", l, stores.ErrReadOnly)
+	case l.Kind == CAR && mode != Build:
+		return fmt.Errorf("%s: a CAR that is built %w", l, stores.ErrReadOnly)
+	case l.Kind == Embedded && mode == Edit:
+		// Opening for writing would make a store where there is none.
+		if err := embedded.CheckExists(l.Place); err != nil {
+			return err
+		}
+		return embedded.CheckWritable(l.Place)
+	case l.Kind == Embedded:
+		return embedded.CheckWritable(l.Place)
+	}
+	return nil
+}
+
+// Fresh says whether a store is not there yet, or will be made anew: then it
+// has no blocks to begin with.
+func (l Location) Fresh() bool {
+	switch l.Kind {
+	case CAR:
+		return true
+	case Embedded:
+		return embedded.CheckExists(l.Place) != nil
+	}
+	return false
+}

@@ -1,0 +1,95 @@
+package open
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/cache"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/embedded"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/flatfs"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/gateway"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/kubo"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
+)
+
+// Options say how stores are opened. Each kind takes what concerns it.
+type Options struct {
+	// Embedded is for embedded stores; whether they are written to is not for
+	// it to say.
+	Embedded embedded.Options
+	// Remote is for stores on other machines.
+	Remote remote.Options
+	// Pin has Kubo pin what is published.
+	Pin bool
+	// CacheDir, if not empty, is where blocks from stores on other machines are
+	// kept, CacheBytes of them at most; 0 means cache.DefaultBytes.
+	CacheDir   string
+	CacheBytes int64
+}
+
+// Reading opens a store for reading.
+func (l Location) Reading(ctx context.Context, o Options) (stores.Store, error) {
+	switch l.Kind {
+	case CAR:
+		return carfile.Open(l.Place)
+	case Flatfs:
+		return flatfs.Open(l.Place)
+	case Kubo:
+		s, err := l.kubo(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		return o.cached(s)
+	case Gateway:
+		s, err := gateway.Open(ctx, strings.Split(l.Place, ","), gateway.Options{Remote: o.Remote})
+		if err != nil {
+			return nil, err
+		}
+		return o.cached(s)
+	}
+	o.Embedded.Write = false
+	return embedded.Open(ctx, l.Place, o.Embedded)
+}
+
+// Writing opens a store for writing, for Build or Edit; stores.ErrReadOnly
+// where there is no such thing.
+func (l Location) Writing(ctx context.Context, mode Mode, o Options) (stores.Writable, error) {
+	if err := l.Check(mode); err != nil {
+		return nil, err
+	}
+	switch l.Kind {
+	case CAR:
+		return carfile.Create(l.Place)
+	case Kubo:
+		s, err := l.kubo(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		front, err := o.cached(s)
+		if err != nil {
+			return nil, err
+		}
+		return front.(stores.Writable), nil // a cache is as much as what it is in front of
+	}
+	o.Embedded.Write = true
+	return embedded.Open(ctx, l.Place, o.Embedded)
+}
+
+func (l Location) kubo(ctx context.Context, o Options) (stores.Writable, error) {
+	return kubo.Open(ctx, l.Place, kubo.Options{Remote: o.Remote, Pin: o.Pin})
+}
+
+// cached puts the cache, if there is one, in front of a store.
+func (o Options) cached(s stores.Store) (stores.Store, error) {
+	if o.CacheDir == "" {
+		return s, nil
+	}
+	front, err := cache.Open(o.CacheDir, s, cache.Options{Bytes: o.CacheBytes, Warn: o.Remote.Warn})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return front, nil
+}

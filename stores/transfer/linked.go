@@ -1,0 +1,224 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/codec/dagcbor"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/multicodec"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/ipld/go-ipld-prime/traversal"
+	codes "github.com/multiformats/go-multicodec"
+	"golang.org/x/sync/errgroup"
+
+	// The codec of files on IPFS, beside those that package stores knows.
+	_ "github.com/ipld/go-codec-dagpb"
+
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+)
+
+// EachLinked visits the blocks that the values of a map link to, and all that
+// those link to, in no order, as many at the same time as the map reads ahead.
+// get gives a block. A block is visited once, unless it is in the raw codec and
+// so links to nothing. opaque says that the block's codec is not known here.
+// visit is called by one goroutine at a time.
+func EachLinked(
+	ctx context.Context, m *adl.Node,
+	get func(ctx context.Context, c cid.Cid) ([]byte, error),
+	visit func(c cid.Cid, block []byte, opaque bool) error,
+) error {
+	group, ctx := errgroup.WithContext(ctx)
+	f := &follower{get: get, visit: visit, seen: map[cid.Cid]struct{}{}, most: max(1, m.ReadAhead())}
+	f.changed.L = &f.mu
+	defer context.AfterFunc(ctx, f.wake)()
+	for range f.most {
+		group.Go(func() error { return f.work(ctx) })
+	}
+	group.Go(func() error {
+		defer f.close()
+		for entry, err := range m.Entries(ctx) {
+			if err != nil {
+				return err
+			}
+			value, err := ipld.Decode(entry.Raw(), dagcbor.Decode)
+			if err != nil {
+				return fmt.Errorf("key %q: %w", entry.Key(), err)
+			}
+			links, err := linksOf(value)
+			if err != nil {
+				return fmt.Errorf("key %q: %w", entry.Key(), err)
+			}
+			if err := f.add(ctx, linksFrom(entry.Key(), links)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// linkFrom is a link, and the key of the value that led to it.
+type linkFrom struct {
+	key []byte
+	cid cid.Cid
+}
+
+func linksFrom(key []byte, links []cid.Cid) []linkFrom {
+	all := make([]linkFrom, len(links))
+	for i, c := range links {
+		all[i] = linkFrom{key, c}
+	}
+	return all
+}
+
+// follower follows links. The links that wait are a stack, so that they stay
+// few: what a block links to comes before its siblings.
+type follower struct {
+	get   func(ctx context.Context, c cid.Cid) ([]byte, error)
+	visit func(c cid.Cid, block []byte, opaque bool) error
+	most  int
+
+	mu      sync.Mutex
+	changed sync.Cond
+	stack   []linkFrom
+	seen    map[cid.Cid]struct{}
+	busy    int  // workers with a block in their hands, which may link to more
+	closed  bool // no more links from the map itself
+
+	visiting sync.Mutex
+}
+
+func (f *follower) wake() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changed.Broadcast()
+}
+
+func (f *follower) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	f.changed.Broadcast()
+}
+
+// add adds links of the map itself, once there is room for them.
+func (f *follower) add(ctx context.Context, links []linkFrom) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.stack) > f.most && ctx.Err() == nil {
+		f.changed.Wait()
+	}
+	f.push(links)
+	return ctx.Err()
+}
+
+// push adds links. f.mu is locked.
+func (f *follower) push(links []linkFrom) {
+	for _, link := range links {
+		if link.cid.Prefix().Codec != cid.Raw {
+			if _, ok := f.seen[link.cid]; ok {
+				continue
+			}
+			f.seen[link.cid] = struct{}{}
+		}
+		f.stack = append(f.stack, link)
+	}
+	f.changed.Broadcast()
+}
+
+// take gives the next link; false when there will be none.
+func (f *follower) take(ctx context.Context) (linkFrom, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.stack) == 0 && (f.busy > 0 || !f.closed) && ctx.Err() == nil {
+		f.changed.Wait()
+	}
+	if len(f.stack) == 0 || ctx.Err() != nil {
+		return linkFrom{}, false
+	}
+	link := f.stack[len(f.stack)-1]
+	f.stack = f.stack[:len(f.stack)-1]
+	f.busy++
+	f.changed.Broadcast()
+	return link, true
+}
+
+func (f *follower) done(links []linkFrom) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.busy--
+	f.push(links)
+}
+
+func (f *follower) work(ctx context.Context) error {
+	for {
+		link, ok := f.take(ctx)
+		if !ok {
+			return ctx.Err()
+		}
+		links, err := f.follow(ctx, link.cid)
+		f.done(linksFrom(link.key, links))
+		if err != nil {
+			return fmt.Errorf("key %q: %w", link.key, err)
+		}
+	}
+}
+
+// follow visits a block and gives what it links to.
+func (f *follower) follow(ctx context.Context, c cid.Cid) ([]cid.Cid, error) {
+	block, err := f.get(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := stores.Check(c, block); err != nil {
+		return nil, err
+	}
+	links, known, err := blockLinks(c, block)
+	if err != nil {
+		return nil, err
+	}
+	f.visiting.Lock()
+	defer f.visiting.Unlock()
+	return links, f.visit(c, block, !known)
+}
+
+// blockLinks gives the links in a block; known is false where its codec is not.
+func blockLinks(c cid.Cid, block []byte) (links []cid.Cid, known bool, err error) {
+	code := c.Prefix().Codec
+	if code == uint64(codes.Raw) {
+		return nil, true, nil
+	}
+	decode, err := multicodec.LookupDecoder(code)
+	if err != nil {
+		return nil, false, nil
+	}
+	builder := basicnode.Prototype.Any.NewBuilder()
+	if err := decode(builder, bytes.NewReader(block)); err != nil {
+		return nil, true, err
+	}
+	links, err = linksOf(builder.Build())
+	return links, true, err
+}
+
+func linksOf(node datamodel.Node) ([]cid.Cid, error) {
+	found, err := traversal.SelectLinks(node)
+	if err != nil {
+		return nil, err
+	}
+	links := make([]cid.Cid, 0, len(found))
+	for _, link := range found {
+		c, err := stores.CIDOf(link)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, c)
+	}
+	return links, nil
+}
