@@ -7,7 +7,8 @@
 //	work       what is measured: build, edit, look up, iterate, hold, wait
 //	compare    go run ./bench/compare: one table of all
 //	floor      go run ./bench/floor: the least a build can cost
-//	plot       go run ./bench/plot: the plots, out of compare's JSON
+//	scale      go run ./bench/scale: the command, with up to 100 million entries
+//	plot       go run ./bench/plot: the plots, out of the JSON of both
 //
 // The Go benchmarks here run the same works under go test -bench, for
 // benchstat. RESULTS.md has the latest numbers and how they came about.

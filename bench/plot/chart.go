@@ -61,6 +61,18 @@ func costs(results []work.Result) *chart {
 	return c
 }
 
+// command is the cost of the command's verbs against the size of the map: for
+// an entry or, of get, for the one key.
+func command(results []work.Result) *chart {
+	c := newChart("the command with its embedded store", "entries in the map", "ns an entry (get: ns)")
+	for _, r := range results {
+		if r.Impl == "hamt" {
+			c.add(r, float64(r.N), r.NsPerEntry)
+		}
+	}
+	return c
+}
+
 // network is the time over a network against the requests at once.
 func network(results []work.Result) *chart {
 	c := newChart(fmt.Sprintf("iterating over a network of %v a block", work.Latency), "requests at once", "seconds")

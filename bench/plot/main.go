@@ -1,13 +1,16 @@
-// Plot draws what compare has measured: out of its JSON lines, two plots as
-// SVG.
+// Plot draws what compare and scale have measured: out of their JSON lines,
+// plots as SVG.
 //
 //	go run ./bench/compare -n 10000,100000,1000000 -json > results.ndjson
 //	go run ./bench/compare -work network -at-once 1,2,4,8,16,32,64 -json >> results.ndjson
+//	go run ./bench/scale -n 10000,100000,1000000 -json >> results.ndjson
 //	go run ./bench/plot -o bench/plots < results.ndjson
 //
 // cost.svg has the cost of an entry against the size of the map, for each work
 // and implementation; network.svg the time over a network against the requests
-// at once. A point that is measured twice counts with its last value.
+// at once; scale.svg the cost of each of the command's verbs against the size of
+// the map. What was not measured is not drawn. A point that is measured twice
+// counts with its last value.
 package main
 
 import (
@@ -37,6 +40,9 @@ func run(dir string) error {
 		return err
 	}
 	if err := costs(results).save(filepath.Join(dir, "cost.svg")); err != nil {
+		return err
+	}
+	if err := command(results).save(filepath.Join(dir, "scale.svg")); err != nil {
 		return err
 	}
 	return network(results).save(filepath.Join(dir, "network.svg"))

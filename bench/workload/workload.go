@@ -3,8 +3,8 @@
 package workload
 
 import (
-	"fmt"
 	"math/rand/v2"
+	"strconv"
 
 	cbg "github.com/whyrusleeping/cbor-gen"
 )
@@ -21,9 +21,15 @@ type Entry struct {
 // At is entry number i.
 func At(i int) Entry { return entry(i, int64(i)) }
 
+// AppendKey appends the key of entry number i.
+func AppendKey(dst []byte, i int) []byte {
+	dst = strconv.AppendInt(append(dst, "precip/"...), int64(i/1000), 10)
+	return strconv.AppendInt(append(dst, '.'), int64(i%1000), 10)
+}
+
 func entry(i int, value int64) Entry {
-	key := fmt.Sprintf("precip/%d.%d", i/1000, i%1000)
-	return Entry{Key: key, Bytes: []byte(key), Value: value, Raw: cbg.CborEncodeMajorType(cbg.MajUnsignedInt, uint64(value))}
+	key := AppendKey(nil, i)
+	return Entry{Key: string(key), Bytes: key, Value: value, Raw: cbg.CborEncodeMajorType(cbg.MajUnsignedInt, uint64(value))}
 }
 
 // Entries are the first n entries, in order of number.
