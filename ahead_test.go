@@ -108,9 +108,9 @@ func TestEverythingReadsAhead(t *testing.T) {
 	}
 }
 
-// TestNoReadAheadFromMemory: a store that answers at once is asked for one
-// block after another, and no goroutine is started.
-func TestNoReadAheadFromMemory(t *testing.T) {
+// TestFastStoreIsAskedInSequence: a store that answers at once is asked for one
+// block after another.
+func TestFastStoreIsAskedInSequence(t *testing.T) {
 	s, root := slowMap(t, false)
 	s.Delay = nil
 	synctest.Test(t, func(t *testing.T) {

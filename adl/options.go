@@ -16,9 +16,11 @@ type Options struct {
 	// versions made of it share. 0 means 64 MiB, less than 0 no cache.
 	CacheBytes int64
 	// ReadAhead is how many blocks are loaded at the same time by whatever
-	// walks over the whole map, once the store proves slow. 0 means 64, 1
-	// means that nothing is loaded before it is needed, for a store that must
-	// not be asked concurrently.
+	// walks over the whole map, once the store proves slow. A fast store is
+	// asked for one block after another, by the goroutine that walks, and other
+	// goroutines check and parse them. 0 means 64, 1 means that nothing is
+	// loaded before it is needed and that no other goroutine is used, for a
+	// store that must not be asked concurrently.
 	ReadAhead int
 	// MaxBlockBytes is the largest block that is read. 0 means 16 MiB.
 	MaxBlockBytes int64

@@ -41,7 +41,7 @@ type Node struct {
 	stored   int                    // bytes of the block as it is stored, in its own codec
 	children []atomic.Pointer[Node] // by position; nil where there are no links
 	places   *places                // the same, for the children to hold
-	name     []byte                 // binary CID, for the cache
+	name     string                 // binary CID, for the cache
 	holders  [maxHolders]holder
 }
 
@@ -96,11 +96,11 @@ func (n *Node) Stored() int { return n.stored }
 func (n *Node) SetStored(length int) { n.stored = length }
 
 // Name is the binary CID that SetName noted.
-func (n *Node) Name() []byte { return n.name }
+func (n *Node) Name() string { return n.name }
 
 // SetName notes the binary CID that the node was loaded by, before anybody
 // else sees it.
-func (n *Node) SetName(binaryCID []byte) { n.name = binaryCID }
+func (n *Node) SetName(binaryCID string) { n.name = binaryCID }
 
 // Len is the number of elements.
 func (n *Node) Len() int { return int(n.count) }

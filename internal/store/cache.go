@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -57,37 +56,38 @@ func NewCache(limit int64) *Cache {
 	return c
 }
 
-// locate hashes a name, and says which shard it belongs to.
-func (c *Cache) locate(name []byte) (*cacheShard, uint64) {
-	hash := maphash.Bytes(c.seed, name)
+// locate hashes a node's name, and says which shard it belongs to.
+func (c *Cache) locate(node *block.Node) (*cacheShard, uint64) {
+	hash := maphash.String(c.seed, node.Name())
 	return &c.shards[hash>>60], hash
 }
 
 // find gives the slot of a name, or the free one where it would go. The table
 // must not be empty.
-func (s *cacheShard) find(hash uint64, name []byte) int {
+func find[Name string | []byte](s *cacheShard, hash uint64, name Name) int {
 	mask := len(s.table) - 1
 	for i := int(hash) & mask; ; i = (i + 1) & mask {
 		slot := &s.table[i]
-		if slot.node == nil || slot.hash == hash && bytes.Equal(slot.node.Name(), name) {
+		if slot.node == nil || slot.hash == hash && slot.node.Name() == string(name) {
 			return i
 		}
 	}
 }
 
 // get is the node with a name, or nil.
-func (s *cacheShard) get(hash uint64, name []byte) *block.Node {
+func get[Name string | []byte](s *cacheShard, hash uint64, name Name) *block.Node {
 	if len(s.table) == 0 {
 		return nil
 	}
-	return s.table[s.find(hash, name)].node
+	return s.table[find(s, hash, name)].node
 }
 
 // Get finds a node.
 func (c *Cache) Get(name []byte) (*block.Node, bool) {
-	s, hash := c.locate(name)
+	hash := maphash.Bytes(c.seed, name)
+	s := &c.shards[hash>>60]
 	s.mu.RLock()
-	node := s.get(hash, name)
+	node := get(s, hash, name)
 	s.mu.RUnlock()
 	if node == nil {
 		s.misses.Add(1)
@@ -108,10 +108,10 @@ func (c *Cache) Used(node *block.Node, index int) {
 
 // Attach lets a parent point to a node, for as long as the cache holds it.
 func (c *Cache) Attach(node, parent *block.Node, position int) {
-	s, hash := c.locate(node.Name())
+	s, hash := c.locate(node)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.get(hash, node.Name()) == node {
+	if get(s, hash, node.Name()) == node {
 		node.Hold(parent, position)
 	}
 }
@@ -120,14 +120,14 @@ func (c *Cache) Attach(node, parent *block.Node, position int) {
 // only with evict; walks over a whole map go without, so that they do not push
 // out what lookups use.
 func (c *Cache) Add(node *block.Node, evict bool) {
-	s, hash := c.locate(node.Name())
+	s, hash := c.locate(node)
 	size := int64(node.Memory())
 	if size > s.limit {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes+size > s.limit && !evict || s.get(hash, node.Name()) != nil {
+	if s.bytes+size > s.limit && !evict || get(s, hash, node.Name()) != nil {
 		return
 	}
 	for s.bytes+size > s.limit {
@@ -136,7 +136,7 @@ func (c *Cache) Add(node *block.Node, evict bool) {
 	if 2*(len(s.ring)+1) > len(s.table) {
 		c.grow(s)
 	}
-	s.table[s.find(hash, node.Name())] = cacheSlot{hash, node}
+	s.table[find(s, hash, node.Name())] = cacheSlot{hash, node}
 	s.ring = append(s.ring, node)
 	s.bytes += size
 }
@@ -146,7 +146,7 @@ func (c *Cache) grow(s *cacheShard) {
 	s.table = make([]cacheSlot, max(16, 2*len(old)))
 	for _, slot := range old {
 		if slot.node != nil {
-			s.table[s.find(slot.hash, slot.node.Name())] = slot
+			s.table[find(s, slot.hash, slot.node.Name())] = slot
 		}
 	}
 }
@@ -167,7 +167,8 @@ func (c *Cache) evictOne(s *cacheShard) {
 		last := len(s.ring) - 1
 		s.ring[s.hand], s.ring[last] = s.ring[last], nil
 		s.ring = s.ring[:last]
-		s.remove(s.find(maphash.Bytes(c.seed, node.Name()), node.Name()))
+		_, hash := c.locate(node)
+		s.remove(find(s, hash, node.Name()))
 		s.bytes -= int64(node.Memory())
 		return
 	}

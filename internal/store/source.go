@@ -89,8 +89,12 @@ func (s *Source) Root(ctx context.Context, link datamodel.Link, given params.Par
 	if !ok || !cl.Defined() {
 		return nil, given, fault.New(fault.ErrMissing, "link %v is not a CID", link)
 	}
+	buffer, err := s.read(ctx, cl)
+	if err != nil {
+		return nil, given, err
+	}
 	p := given
-	node, err := s.load(ctx, cl, func(dagCBOR []byte) (node *block.Node, err error) {
+	node, err := s.parse(cl, buffer, func(dagCBOR []byte) (node *block.Node, err error) {
 		node, p, err = block.ParseRoot(dagCBOR, given)
 		return node, err
 	})
@@ -104,8 +108,7 @@ func (s *Source) Root(ctx context.Context, link datamodel.Link, given params.Par
 // keep says that the child is to stay in memory in place of others; walks over
 // a whole map go without, so that they do not push out what lookups use.
 func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p params.Params, keep bool) (*block.Node, error) {
-	if child := parent.Child(position); child != nil {
-		s.cache.Used(child, position)
+	if child := s.attached(parent, position); child != nil {
 		return child, nil
 	}
 	binaryCID := parent.Link(position)
@@ -122,36 +125,62 @@ func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p 
 	return child, nil
 }
 
+// attached gives the child that a parent points to, or nil.
+func (s *Source) attached(parent *block.Node, position int) *block.Node {
+	child := parent.Child(position)
+	if child != nil {
+		s.cache.Used(child, position)
+	}
+	return child
+}
+
 // fetch loads and parses a node below the root, and offers it to the cache.
 func (s *Source) fetch(ctx context.Context, binaryCID []byte, p params.Params, keep bool) (*block.Node, error) {
 	return s.flights.Do(ctx, binaryCID, func() (*block.Node, error) {
-		c, err := cid.Cast(binaryCID)
-		if err != nil {
-			return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
-		}
 		began := time.Now()
-		node, err := s.load(ctx, cidlink.Link{Cid: c}, func(dagCBOR []byte) (*block.Node, error) {
-			return block.Parse(dagCBOR, p)
-		})
-		s.took(time.Since(began))
+		defer func() { s.took(time.Since(began)) }()
+		link, buffer, err := s.readChild(ctx, binaryCID)
 		if err != nil {
 			return nil, err
 		}
-		node.SetName(bytes.Clone(binaryCID)) // which is a view into its parent
-		s.cache.Add(node, keep)
-		return node, nil
+		return s.parseChild(link, buffer, p, keep)
 	})
 }
 
-// load reads a block and has it parsed, from DAG-CBOR whatever its own codec
-// is.
-func (s *Source) load(ctx context.Context, link cidlink.Link, parse func(dagCBOR []byte) (*block.Node, error)) (*block.Node, error) {
-	buffer := buffers.Get().(*[]byte)
-	defer putBuffer(buffer)
-	if err := s.read(ctx, link, buffer); err != nil {
+// readChild reads the block of a node below the root.
+func (s *Source) readChild(ctx context.Context, binaryCID []byte) (link cidlink.Link, buffer *[]byte, err error) {
+	if link.Cid, err = cid.Cast(binaryCID); err != nil {
+		return link, nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
+	}
+	buffer, err = s.read(ctx, link)
+	return link, buffer, err
+}
+
+// parseChild checks and parses it, gives the buffer back, and offers the node
+// to the cache.
+func (s *Source) parseChild(link cidlink.Link, buffer *[]byte, p params.Params, keep bool) (*block.Node, error) {
+	node, err := s.parse(link, buffer, func(dagCBOR []byte) (*block.Node, error) {
+		return block.Parse(dagCBOR, p)
+	})
+	if err != nil {
 		return nil, err
 	}
+	node.SetName(link.KeyString())
+	s.cache.Add(node, keep)
+	return node, nil
+}
+
+// parse sees to it that a block is the link's, unless the LinkSystem trusts its
+// storage, and has it parsed, from DAG-CBOR whatever its own codec is. It gives
+// the buffer back.
+func (s *Source) parse(link cidlink.Link, buffer *[]byte, parse func(dagCBOR []byte) (*block.Node, error)) (*block.Node, error) {
+	defer putBuffer(buffer)
 	dagCBOR, stored := *buffer, len(*buffer)
+	if !s.lsys.TrustedStorage {
+		if err := s.verify(link, dagCBOR); err != nil {
+			return nil, err
+		}
+	}
 	if link.Prefix().Codec != uint64(multicodec.DagCbor) {
 		var err error
 		if dagCBOR, err = s.transcode(link, dagCBOR); err != nil {
@@ -207,34 +236,33 @@ func FromNode(node datamodel.Node) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// read fills a buffer with the bytes of a block and sees to it that they are
-// the link's, unless the LinkSystem trusts its storage. It does by itself what
+// read reads a block into a buffer. It and parse do by themselves what
 // LinkSystem.LoadRaw does, because that hashes trusted storage too, has no
 // limit, and reads without knowing the size.
-func (s *Source) read(ctx context.Context, link cidlink.Link, buffer *[]byte) error {
+func (s *Source) read(ctx context.Context, link cidlink.Link) (buffer *[]byte, err error) {
 	if s.lsys.StorageReadOpener == nil {
-		return fault.New(fault.ErrMissing, "the LinkSystem has no storage to read from")
+		return nil, fault.New(fault.ErrMissing, "the LinkSystem has no storage to read from")
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	reader, err := s.lsys.StorageReadOpener(linking.LinkContext{Ctx: ctx}, link)
 	if err != nil {
-		return missing(ctx, err)
+		return nil, missing(ctx, err)
 	}
 	if closer, ok := reader.(io.Closer); ok {
 		defer closer.Close()
 	}
+	buffer = buffers.Get().(*[]byte)
 	if err := readAll(reader, buffer, s.maxRead); err != nil {
-		return missing(ctx, err)
+		putBuffer(buffer)
+		return nil, missing(ctx, err)
 	}
 	if int64(len(*buffer)) > s.maxRead {
-		return fault.New(fault.ErrTooLarge, "more than %d bytes", s.maxRead)
+		putBuffer(buffer)
+		return nil, fault.New(fault.ErrTooLarge, "more than %d bytes", s.maxRead)
 	}
-	if s.lsys.TrustedStorage {
-		return nil
-	}
-	return s.verify(link, *buffer)
+	return buffer, nil
 }
 
 // missing tells a block that could not be had from a context that is done.

@@ -2,24 +2,12 @@ package trie
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
-)
-
-// Read-ahead, in numbers.
-const (
-	// DefaultAhead is how many blocks are being loaded at the same time unless
-	// told otherwise.
-	DefaultAhead = 64
-	// aheadBytes bounds the blocks that are loaded and not consumed yet.
-	aheadBytes = 32 << 20
-	// aheadPlaces bounds their number, as a multiple of the loads in flight:
-	// inner nodes wait long for their turn, and must not stop the leaves
-	// before them from being loaded.
-	aheadPlaces = 4
 )
 
 // maxVain is how many nodes a walk reaches in vain: they cannot be loaded, or
@@ -31,24 +19,29 @@ const maxVain = 1 << 16
 
 // Walker visits the nodes of a tree depth first, each node's elements in order
 // of index: hash order. While one node is being used the next ones are being
-// loaded, as soon as the store turns out to be slow.
+// loaded.
 //
 // A walker that is dropped halfway holds nothing: there is no goroutine but
-// one for each load under way, and those end with their loads. Cancelling the
-// context ends them early. A walker is for one goroutine.
+// one for each load or bundle under way, and those end by themselves.
+// Cancelling the context ends loads early. A walker is for one goroutine.
 type Walker struct {
 	ctx       context.Context
 	tree      *Tree
-	ahead     int  // loads in flight at most
 	nodesOnly bool // do not stop at buckets
 	begun     bool
+	entered   int // nodes below the root
 	vain      int // nodes reached in vain
 	stack     []frame
 
+	// How nodes come to be in memory when their turn comes: see ahead.go.
+	ahead   int           // loads under way at most
+	bundles int           // bundles under way at most; 0 for none at all
+	next    []*Place      // to be started together
 	waiting int           // places that were started and not entered yet
-	wake    chan struct{} // a load has ended
+	wake    chan struct{} // a load or a bundle has ended
 	flying  atomic.Int64  // loads under way
-	held    atomic.Int64  // bytes of nodes that were loaded ahead and not entered yet
+	parsing atomic.Int64  // bundles under way
+	held    atomic.Int64  // bytes that were read ahead and not entered yet
 }
 
 // Place is where a node stands, on the walk.
@@ -61,8 +54,9 @@ type Place struct {
 	node     *block.Node
 	err      error
 	children []Place       // one for each link, in order; nil until they are asked for
-	done     chan struct{} // closed when a load ahead ends; nil if there was none
+	done     chan struct{} // closed when the load ahead, or its bundle, ends; nil if there was none
 	loaded   bool          // node and err are there, and seen by the walker
+	shared   bool          // another one is loading it, so it is not to be read ahead
 }
 
 type frame struct {
@@ -84,7 +78,11 @@ func (s Step) Entered() bool { return s.Position < 0 }
 // Walk begins a walk over nodes and their buckets, with at most ahead loads in
 // flight; 1 means that nothing is loaded before it is needed.
 func (t *Tree) Walk(ctx context.Context, ahead int) *Walker {
-	return &Walker{ctx: ctx, tree: t, ahead: ahead, wake: make(chan struct{}, 1)}
+	w := &Walker{ctx: ctx, tree: t, ahead: ahead, wake: make(chan struct{}, 1)}
+	if processors := runtime.GOMAXPROCS(0); processors > 1 {
+		w.bundles = min(processors, maxBundles)
+	}
+	return w
 }
 
 // WalkNodes begins a walk that stops at nodes only.
@@ -121,8 +119,9 @@ func (w *Walker) Next() (Step, bool) {
 			return Step{Place: f.place, Position: position}, true
 		}
 		child := &f.place.expand()[f.child]
-		f.child++
+		w.entered++
 		err := w.enter(child)
+		f.child++
 		if err != nil || child.node.Links() == 0 && !w.tree.leadsTo(child) {
 			w.vain++
 		}
@@ -183,146 +182,6 @@ func (w *Walker) pop() {
 	w.stack[last] = frame{}
 	w.stack = w.stack[:last]
 	place.node, place.children = nil, nil
-}
-
-// enter sees to it that a place is loaded.
-func (w *Walker) enter(p *Place) error {
-	if err := w.ctx.Err(); err != nil { // a cache would never say so
-		return err
-	}
-	if p.done == nil && (w.ahead < 2 || !w.tree.source.Slow()) {
-		p.node, p.err = w.load(p)
-		p.loaded = true
-		return p.err
-	}
-	if p.done == nil { // its turn has come, however much is waiting to be entered
-		if err := w.waitForRoom(); err != nil {
-			return err
-		}
-		w.start(p)
-	}
-	if err := w.wait(p); err != nil {
-		return err
-	}
-	w.waiting--
-	if p.node != nil {
-		w.held.Add(-int64(p.node.Memory()))
-	}
-	w.readAhead()
-	return p.err
-}
-
-// waitForRoom waits until one more load may be under way.
-func (w *Walker) waitForRoom() error {
-	for w.flying.Load() >= int64(w.ahead) {
-		select {
-		case <-w.wake:
-		case <-w.ctx.Done():
-			return w.ctx.Err()
-		}
-	}
-	return nil
-}
-
-// wait waits for a load, and keeps others going meanwhile.
-func (w *Walker) wait(p *Place) error {
-	for {
-		select {
-		case <-p.done:
-			p.loaded = true
-			return nil
-		default:
-		}
-		w.readAhead()
-		select {
-		case <-p.done:
-		case <-w.wake:
-		case <-w.ctx.Done():
-			return w.ctx.Err()
-		}
-	}
-}
-
-func (w *Walker) load(p *Place) (*block.Node, error) {
-	node, err := w.tree.child(w.ctx, p.above, p.position, p.depth, false)
-	if err != nil {
-		return nil, locatedCID(err, p.CID(), p.Path())
-	}
-	return node, nil
-}
-
-// start begins a load in a goroutine of its own, which ends with it.
-func (w *Walker) start(p *Place) {
-	p.done = make(chan struct{})
-	w.waiting++
-	w.flying.Add(1)
-	go func() {
-		p.node, p.err = w.load(p)
-		if p.node != nil {
-			w.held.Add(int64(p.node.Memory()))
-		}
-		w.flying.Add(-1)
-		close(p.done)
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
-	}()
-}
-
-// readAhead starts the loads that come next, as far as the limits allow.
-func (w *Walker) readAhead() {
-	for i := len(w.stack) - 1; i >= 0; i-- {
-		f := w.stack[i]
-		if f.place.node.Links() == 0 {
-			continue
-		}
-		for c := f.child; c < f.place.node.Links(); c++ {
-			if !w.look(&f.place.expand()[c]) {
-				return
-			}
-		}
-	}
-}
-
-// look starts the load of a place, or goes on to what is below it where it is
-// there already. It answers false when there is no room for more.
-func (w *Walker) look(p *Place) bool {
-	if !p.loaded {
-		if p.done == nil {
-			if !w.room() {
-				return false
-			}
-			w.start(p)
-			return true
-		}
-		select {
-		case <-p.done:
-			p.loaded = true
-		default:
-			return true
-		}
-	}
-	if p.node == nil || p.node.Links() == 0 {
-		return true
-	}
-	children := p.expand()
-	for i := range children {
-		if !w.look(&children[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func (w *Walker) room() bool {
-	flying, held := w.flying.Load(), w.held.Load()
-	if flying >= int64(w.ahead) || w.waiting >= aheadPlaces*w.ahead {
-		return false
-	}
-	// What is under way will be about as large as what has arrived.
-	arrived := int64(w.waiting) - flying
-	return arrived <= 0 || held+held/arrived*flying < aheadBytes
 }
 
 // expand makes the places of a node's children.

@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/flight"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// Unparsed is the block of a child node, which has been read and is to be
+// checked and parsed. The zero value is none.
+type Unparsed struct {
+	flight *flight.Load[*block.Node]
+	link   cidlink.Link
+	buffer *[]byte
+}
+
+// Read is the first half of Child, as walks want it: it reads the block and
+// leaves what only computes to Parse, which has to follow. A child that is in
+// memory is given at once. There is neither where another one is loading the
+// child, since Read does not wait.
+func (s *Source) Read(ctx context.Context, parent *block.Node, position int) (child *block.Node, u Unparsed, err error) {
+	if child := s.attached(parent, position); child != nil {
+		return child, Unparsed{}, nil
+	}
+	binaryCID := parent.Link(position)
+	if child, ok := s.cache.Get(binaryCID); ok {
+		return child, Unparsed{}, nil
+	}
+	mine, _ := s.flights.Begin(binaryCID)
+	if mine == nil {
+		return nil, Unparsed{}, nil
+	}
+	defer func() {
+		if u.flight == nil { // also when the store panics
+			s.flights.End(mine)
+		}
+	}()
+	began := time.Now()
+	link, buffer, err := s.readChild(ctx, binaryCID)
+	s.took(time.Since(began))
+	if err != nil {
+		mine.Set(nil, err, ctx.Err() != nil)
+		return nil, Unparsed{}, err
+	}
+	return nil, Unparsed{mine, link, buffer}, nil
+}
+
+// Parse is the second half, for any goroutine.
+func (s *Source) Parse(u Unparsed, p params.Params) (*block.Node, error) {
+	defer s.flights.End(u.flight)
+	node, err := s.parseChild(u.link, u.buffer, p, false)
+	u.flight.Set(node, err, false)
+	return node, err
+}
+
+// IsRead says that there is a block, if only an empty one.
+func (u Unparsed) IsRead() bool { return u.flight != nil }
+
+// Len is its length in bytes.
+func (u Unparsed) Len() int { return len(*u.buffer) }
