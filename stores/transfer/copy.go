@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
@@ -12,6 +13,7 @@ import (
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/flight"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
@@ -58,7 +60,7 @@ type Progress struct {
 // Blocks are checked against their CIDs before they are put. A fault in the map
 // is a *fault.Error.
 func Copy(ctx context.Context, root cid.Cid, from stores.Store, to stores.Writable, o Options) (Progress, error) {
-	c := &copier{from: from, to: to, options: o}
+	c := &copier{from: from, to: to, options: o, flights: flight.NewGroup[[]byte]()}
 	if o.Fresh && o.Values {
 		if err := c.tree(ctx, root); err != nil {
 			return c.progress(), err
@@ -68,7 +70,10 @@ func Copy(ctx context.Context, root cid.Cid, from stores.Store, to stores.Writab
 	if o.AtOnce > 0 {
 		options = append(options, hamt.WithReadAhead(o.AtOnce))
 	}
-	err := c.walk(ctx, root, options)
+	walking, cancel := context.WithCancel(ctx)
+	err := c.walk(walking, root, options)
+	cancel()
+	c.end()
 	if keeper, ok := to.(interface{ Sync() error }); ok && err != nil {
 		err = errors.Join(err, keeper.Sync()) // for the copy that goes on from here
 	}
@@ -103,8 +108,34 @@ type copier struct {
 	from    stores.Store
 	to      stores.Writable
 	options Options
+	flights *flight.Group[[]byte] // a block that several link to moves once
 
 	seen, moved, bytes, opaque atomic.Int64
+
+	mu    sync.Mutex
+	over  bool
+	under sync.WaitGroup // loads
+}
+
+var errOver = errors.New("the copy is over")
+
+// begin says whether a load may begin.
+func (c *copier) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.over {
+		c.under.Add(1)
+	}
+	return !c.over
+}
+
+// end waits for loads that were begun ahead, when the walk has broken off: the
+// stores may be closed after that.
+func (c *copier) end() {
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	c.under.Wait()
 }
 
 func (c *copier) progress() Progress {
@@ -113,24 +144,31 @@ func (c *copier) progress() Progress {
 
 // get gives a block, which the destination has from then on.
 func (c *copier) get(ctx context.Context, id cid.Cid) ([]byte, error) {
+	if !c.begin() {
+		return nil, errOver
+	}
+	defer c.under.Done()
+	block, err := c.flights.Do(ctx, id.Bytes(), func() ([]byte, error) { return c.move(ctx, id) })
+	if err == nil {
+		c.saw()
+	}
+	return block, err
+}
+
+// move gives a block, and puts it where it was not.
+func (c *copier) move(ctx context.Context, id cid.Cid) ([]byte, error) {
 	has, err := c.to.Has(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	var block []byte
 	if has {
-		block, err = c.to.Get(ctx, id)
-	} else {
-		block, err = c.from.Get(ctx, id)
-		if err == nil {
-			err = c.put(ctx, id, block)
-		}
+		return c.to.Get(ctx, id)
 	}
+	block, err := c.from.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	c.saw()
-	return block, nil
+	return block, c.put(ctx, id, block)
 }
 
 func (c *copier) put(ctx context.Context, id cid.Cid, block []byte) error {

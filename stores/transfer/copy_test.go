@@ -170,7 +170,7 @@ func TestCopyResumes(t *testing.T) {
 		return nil
 	}
 	done, err := Copy(t.Context(), root, from, to, Options{})
-	if !errors.Is(err, broken) || done.Moved != 100 || len(to.blocks) != 100 {
+	if !errors.Is(err, broken) || done.Moved != 100 || len(to.blocks) != 100 { // nothing goes on behind our back
 		t.Fatalf("%+v, %v", done, err)
 	}
 	from.fail = nil
