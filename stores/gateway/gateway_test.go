@@ -39,6 +39,19 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
+// TestLargestBlock wants the bound to be where it is said to be.
+func TestLargestBlock(t *testing.T) {
+	b := newContent()
+	largest, larger := b.put(cid.Raw, make([]byte, MaxBlockBytes)), b.put(cid.Raw, make([]byte, MaxBlockBytes+1))
+	s := open(t, once, serve(t, honest(b)))
+	if got, err := s.Get(t.Context(), largest); err != nil || len(got) != MaxBlockBytes {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if _, err := s.Get(t.Context(), larger); err == nil || !strings.Contains(err.Error(), "more than 16777216 bytes") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestInlined wants nothing to be asked for that a CID holds.
 func TestInlined(t *testing.T) {
 	g := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("asked") })
@@ -100,7 +113,7 @@ var faults = map[string]struct {
 				return
 			}
 		}
-	}, wrongBytes},
+	}, lasting},
 	"promises much": {func(w http.ResponseWriter, _ *http.Request, block []byte) {
 		w.Header().Set("Content-Length", fmt.Sprint(int64(1)<<50))
 		_, _ = w.Write(block)

@@ -91,7 +91,7 @@ func read(body io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if n > MaxBlockBytes {
-		return nil, fmt.Errorf("%w: more than %d bytes, the most a block may have", stores.ErrWrongBytes, MaxBlockBytes)
+		return nil, fmt.Errorf("the answer has more than %d bytes, the most that a block may have", MaxBlockBytes)
 	}
 	return block.Bytes(), nil
 }
