@@ -20,6 +20,7 @@ import (
 	"github.com/ipld/go-ipld-prime/linking"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/gate"
 )
 
 // What the keys in the engine begin with.
@@ -61,6 +62,8 @@ type Store struct {
 	waiting map[string][]byte // blocks that are not in the engine yet
 	bytes   int               // of them
 	logged  int               // bytes that went into the engine
+
+	reads gate.Gate // those under way: whoever reads ahead does not wait for them
 }
 
 var (
@@ -215,41 +218,35 @@ func (s *Store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }
 
 func blockKey(c cid.Cid) []byte { return append([]byte{blockPrefix}, c.KeyString()...) }
 
+// unwritten gives a block that is not in the engine yet.
+func (s *Store) unwritten(c cid.Cid) (block []byte, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	block, ok = s.waiting[c.KeyString()]
+	return block, ok
+}
+
 // open gives a block where it lies in the engine's memory.
 func (s *Store) open(_ context.Context, c cid.Cid) (io.Reader, error) {
-	s.mu.RLock()
-	block, ok := s.waiting[c.KeyString()]
-	s.mu.RUnlock()
-	if ok {
+	if block, ok := s.unwritten(c); ok {
 		return bytes.NewReader(block), nil
 	}
-	value, closer, err := s.db.Get(blockKey(c))
+	value, err := s.borrow(blockKey(c))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, stores.NotFound{CID: c}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store %s: %w", s.dir, err)
+		return nil, err
 	}
-	return &borrowed{*bytes.NewReader(value), closer}, nil
+	return value, nil
 }
-
-// borrowed reads from the engine's memory until it is closed.
-type borrowed struct {
-	bytes.Reader
-	closer io.Closer
-}
-
-func (b *borrowed) Close() error { return b.closer.Close() }
 
 // Get gives a copy of a block.
 func (s *Store) Get(_ context.Context, c cid.Cid) ([]byte, error) {
 	if block, ok := stores.Inlined(c); ok {
 		return block, nil
 	}
-	s.mu.RLock()
-	block, ok := s.waiting[c.KeyString()]
-	s.mu.RUnlock()
-	if ok {
+	if block, ok := s.unwritten(c); ok {
 		return block, nil
 	}
 	block, found, err := s.get(blockKey(c))
@@ -264,23 +261,17 @@ func (s *Store) Has(_ context.Context, c cid.Cid) (bool, error) {
 	if _, ok := stores.Inlined(c); ok {
 		return true, nil
 	}
-	s.mu.RLock()
-	_, ok := s.waiting[c.KeyString()]
-	s.mu.RUnlock()
-	if ok {
+	if _, ok := s.unwritten(c); ok {
 		return true, nil
 	}
-	_, closer, err := s.db.Get(blockKey(c))
+	value, err := s.borrow(blockKey(c))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}
-	if err == nil {
-		err = closer.Close()
-	}
 	if err != nil {
-		return false, fmt.Errorf("store %s: %w", s.dir, err)
+		return false, err
 	}
-	return true, nil
+	return true, value.Close()
 }
 
 // Put stores a block, which it keeps. It is on the disk after the next Sync.
@@ -341,8 +332,11 @@ func (s *Store) Sync() error {
 	return nil
 }
 
-// Close releases the store, without syncing.
+// Close releases the store, without syncing. It waits for reads that are under
+// way, so readers that the LinkSystem gave have to be closed; later reads are
+// os.ErrClosed.
 func (s *Store) Close() error {
+	s.reads.Close()
 	s.mu.Lock()
 	logged := s.logged
 	s.mu.Unlock()
@@ -356,20 +350,51 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// borrowed reads a value from the engine's memory until it is closed.
+type borrowed struct {
+	bytes.Reader
+	store  *Store
+	closer io.Closer // nil once it was closed
+}
+
+// borrow finds a value in the engine; pebble.ErrNotFound where there is none.
+func (s *Store) borrow(key []byte) (*borrowed, error) {
+	if !s.reads.Enter() {
+		return nil, fmt.Errorf("store %s: %w", s.dir, os.ErrClosed)
+	}
+	value, closer, err := s.db.Get(key)
+	if err != nil {
+		s.reads.Leave()
+		return nil, fmt.Errorf("store %s: %w", s.dir, err)
+	}
+	return &borrowed{*bytes.NewReader(value), s, closer}, nil
+}
+
+func (b *borrowed) Close() error {
+	if b.closer == nil {
+		return nil
+	}
+	err := b.closer.Close()
+	b.closer = nil
+	b.store.reads.Leave()
+	if err != nil {
+		return fmt.Errorf("store %s: %w", b.store.dir, err)
+	}
+	return nil
+}
+
 // get copies a value out of the engine.
 func (s *Store) get(key []byte) (value []byte, found bool, err error) {
-	value, closer, err := s.db.Get(key)
+	b, err := s.borrow(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("store %s: %w", s.dir, err)
+		return nil, false, err
 	}
-	value = bytes.Clone(value)
-	if err := closer.Close(); err != nil {
-		return nil, false, fmt.Errorf("store %s: %w", s.dir, err)
-	}
-	return value, true, nil
+	value = make([]byte, b.Len())
+	_, err = io.ReadFull(b, value)
+	return value, true, errors.Join(err, b.Close())
 }
 
 // quiet keeps the engine's talk to itself.

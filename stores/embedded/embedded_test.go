@@ -344,3 +344,69 @@ func TestManyReaders(t *testing.T) {
 		defer closeStore(t, s)
 	}
 }
+
+// TestCloseWaitsForReads: whoever reads ahead leaves reads behind when it breaks
+// off. None of them may find the engine closed.
+func TestCloseWaitsForReads(t *testing.T) {
+	dir := t.TempDir()
+	e := open(t, dir, true)
+	for n := range 1000 {
+		c, data := block(t, n)
+		if err := e.Put(t.Context(), c, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	c, data := block(t, 1)
+	reader, err := e.LinkSystem().StorageReadOpener(linking.LinkContext{}, cidlink.Link{Cid: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var readers sync.WaitGroup
+	for n := range 8 {
+		readers.Go(func() {
+			for {
+				c, _ := block(t, n)
+				if _, err := load(e, c); errors.Is(err, os.ErrClosed) {
+					return
+				} else if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	readers.Wait() // nobody gets in any more, though the first reader is not done
+	select {
+	case <-closed:
+		t.Error("closed under a reader")
+	default:
+	}
+	got := make([]byte, len(data))
+	if _, err := io.ReadFull(reader, got); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%v", err)
+	}
+	for range 2 {
+		if err := reader.(io.Closer).Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	<-closed
+	if has, err := e.Has(t.Context(), c); has || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v, %v", has, err)
+	}
+	for _, err := range e.Names(t.Context()) {
+		if !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%v", err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"os"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ipfs/go-cid"
@@ -28,6 +29,11 @@ func (s *Store) Lookup(_ context.Context, name string) (root cid.Cid, found bool
 // Names visits all names in their order.
 func (s *Store) Names(context.Context) iter.Seq2[stores.Name, error] {
 	return func(yield func(stores.Name, error) bool) {
+		if !s.reads.Enter() {
+			yield(stores.Name{}, fmt.Errorf("store %s: %w", s.dir, os.ErrClosed))
+			return
+		}
+		defer s.reads.Leave()
 		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{namePrefix}, UpperBound: []byte{namePrefix + 1}})
 		if err != nil {
 			yield(stores.Name{}, fmt.Errorf("store %s: %w", s.dir, err))
@@ -45,8 +51,8 @@ func (s *Store) Names(context.Context) iter.Seq2[stores.Name, error] {
 	}
 }
 
-// SetName lets a name stand for a root, whatever it stood for. All blocks that were
-// put are on the disk before the name is.
+// SetName lets a name stand for a root, whatever it stood for. All blocks that
+// were put are on the disk before the name is.
 func (s *Store) SetName(_ context.Context, name string, root cid.Cid) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

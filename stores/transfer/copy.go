@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
@@ -17,6 +16,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/gate"
 )
 
 // Options say what is copied, and how.
@@ -73,7 +73,7 @@ func Copy(ctx context.Context, root cid.Cid, from stores.Store, to stores.Writab
 	walking, cancel := context.WithCancel(ctx)
 	err := c.walk(walking, root, options)
 	cancel()
-	c.end()
+	c.loads.Close()
 	if keeper, ok := to.(interface{ Sync() error }); ok && err != nil {
 		err = errors.Join(err, keeper.Sync()) // for the copy that goes on from here
 	}
@@ -112,31 +112,12 @@ type copier struct {
 
 	seen, moved, bytes, opaque atomic.Int64
 
-	mu    sync.Mutex
-	over  bool
-	under sync.WaitGroup // loads
+	// Loads begun ahead are still under way when a walk breaks off. They end
+	// before the copy does: the stores may be closed after that.
+	loads gate.Gate
 }
 
 var errOver = errors.New("the copy is over")
-
-// begin says whether a load may begin.
-func (c *copier) begin() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.over {
-		c.under.Add(1)
-	}
-	return !c.over
-}
-
-// end waits for loads that were begun ahead, when the walk has broken off: the
-// stores may be closed after that.
-func (c *copier) end() {
-	c.mu.Lock()
-	c.over = true
-	c.mu.Unlock()
-	c.under.Wait()
-}
 
 func (c *copier) progress() Progress {
 	return Progress{Seen: c.seen.Load(), Moved: c.moved.Load(), Bytes: c.bytes.Load(), Opaque: c.opaque.Load()}
@@ -144,10 +125,10 @@ func (c *copier) progress() Progress {
 
 // get gives a block, which the destination has from then on.
 func (c *copier) get(ctx context.Context, id cid.Cid) ([]byte, error) {
-	if !c.begin() {
+	if !c.loads.Enter() {
 		return nil, errOver
 	}
-	defer c.under.Done()
+	defer c.loads.Leave()
 	block, err := c.flights.Do(ctx, id.Bytes(), func() ([]byte, error) { return c.move(ctx, id) })
 	if err == nil {
 		c.saw()

@@ -1,0 +1,34 @@
+// Package gate is for what must not be closed while it is being used.
+package gate
+
+import "sync"
+
+// Gate lets users in until it is closed, and then waits until they are out. The
+// zero value is open. It is safe for concurrent use.
+type Gate struct {
+	mu     sync.Mutex
+	closed bool
+	inside sync.WaitGroup
+}
+
+// Enter says whether there is a way in. Whoever is in has to Leave.
+func (g *Gate) Enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.inside.Add(1)
+	}
+	return !g.closed
+}
+
+// Leave ends what Enter began.
+func (g *Gate) Leave() { g.inside.Done() }
+
+// Close lets nobody in from now on, and returns when all are out. Who is in may
+// find it closed for more, so nobody waits for somebody who waits.
+func (g *Gate) Close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.inside.Wait()
+}
