@@ -17,7 +17,8 @@ type Store interface {
 	LinkSystem() *linking.LinkSystem
 	// Get gives the bytes of a block: an error that is NotFound where the store
 	// has not got it. What comes from another machine has been checked against
-	// the CID; from a local store it comes as it is there.
+	// the CID; from a local store it comes as it is there. The bytes may be
+	// shared with others who asked: do not change them.
 	Get(ctx context.Context, c cid.Cid) ([]byte, error)
 	// Has says whether the store has a block.
 	Has(ctx context.Context, c cid.Cid) (bool, error)
@@ -40,6 +41,10 @@ type Writable interface {
 	// else hear of the root.
 	Publish(ctx context.Context, root cid.Cid) error
 }
+
+// MaxBlockBytes is the largest block that is taken from a store, and the largest
+// that the library reads unless told otherwise.
+const MaxBlockBytes = 16 << 20
 
 var (
 	// ErrNoStore says that there is nothing to read.

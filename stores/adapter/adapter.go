@@ -49,14 +49,23 @@ func (s *store) Has(ctx context.Context, c cid.Cid) (bool, error) {
 	if _, ok := stores.Inlined(c); ok {
 		return true, nil
 	}
-	return s.blocks.has(ctx, c)
+	has, err := s.blocks.has(ctx, c)
+	return has, about(c, err)
 }
 
 func (s *store) Put(ctx context.Context, c cid.Cid, block []byte) error {
 	if _, ok := stores.Inlined(c); ok {
 		return nil
 	}
-	return s.blocks.put(ctx, c, block)
+	return about(c, s.blocks.put(ctx, c, block))
+}
+
+// about says which block an error is about.
+func about(c cid.Cid, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("block %s: %w", c, err)
 }
 
 func (s *store) Publish(ctx context.Context, _ cid.Cid) error { return s.blocks.sync(ctx) }
@@ -82,7 +91,7 @@ func (s inBlockstore) get(ctx context.Context, c cid.Cid) ([]byte, error) {
 		return nil, stores.NotFound{CID: c}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("block %s: %w", c, err)
+		return nil, about(c, err)
 	}
 	return block.RawData(), nil
 }
@@ -92,7 +101,7 @@ func (s inBlockstore) has(ctx context.Context, c cid.Cid) (bool, error) { return
 func (s inBlockstore) put(ctx context.Context, c cid.Cid, data []byte) error {
 	block, err := blocks.NewBlockWithCid(data, c)
 	if err != nil {
-		return fmt.Errorf("block %s: %w", c, err)
+		return err
 	}
 	return s.Put(ctx, block)
 }
@@ -130,10 +139,7 @@ func (s inDatastore) get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if errors.Is(err, datastore.ErrNotFound) {
 		return nil, stores.NotFound{CID: c}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("block %s: %w", c, err)
-	}
-	return block, nil
+	return block, about(c, err)
 }
 
 func (s inDatastore) has(ctx context.Context, c cid.Cid) (bool, error) { return s.Has(ctx, s.key(c)) }

@@ -16,13 +16,14 @@ import (
 
 	"github.com/ipfs/boxo/datastore/dshelp"
 	"github.com/ipfs/go-cid"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 const (
 	shards      = 256 // directories, by the last byte of the hash
 	sampled     = 16  // of them are looked at together when room is made
 	page        = 4 << 10
-	largest     = 17 << 20 // bytes of a file that is read: some more than the library takes
 	resolution  = time.Hour
 	unfinished  = "tmp-" // what the names of temporary files begin with
 	staleBefore = time.Hour
@@ -59,8 +60,8 @@ func (f files) read(c cid.Cid, failed func(error)) ([]byte, error) {
 			failed(err)
 		}
 	}
-	buffer := bytes.NewBuffer(make([]byte, 0, min(info.Size(), largest)+bytes.MinRead))
-	if _, err := buffer.ReadFrom(io.LimitReader(file, largest)); err != nil {
+	buffer := bytes.NewBuffer(make([]byte, 0, min(info.Size(), stores.MaxBlockBytes)+bytes.MinRead))
+	if _, err := buffer.ReadFrom(io.LimitReader(file, stores.MaxBlockBytes)); err != nil {
 		return nil, err
 	}
 	return buffer.Bytes(), nil

@@ -120,10 +120,6 @@ func (s *Store) Get(_ context.Context, c cid.Cid) ([]byte, error) {
 	return block, nil
 }
 
-// largest is what a file may have that is read as a block, in bytes: some more
-// than the library reads.
-const largest = 17 << 20
-
 func readBlock(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -134,11 +130,11 @@ func readBlock(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > largest {
-		return nil, fmt.Errorf("%s has %d bytes, and no block more than %d", path, info.Size(), int64(largest))
+	if info.Size() > stores.MaxBlockBytes {
+		return nil, fmt.Errorf("%s has %d bytes, and no block more than %d", path, info.Size(), stores.MaxBlockBytes)
 	}
 	buffer := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
-	if _, err := buffer.ReadFrom(io.LimitReader(file, largest)); err != nil {
+	if _, err := buffer.ReadFrom(io.LimitReader(file, stores.MaxBlockBytes)); err != nil {
 		return nil, err
 	}
 	return buffer.Bytes(), nil

@@ -59,7 +59,7 @@
 //
 // # Limits
 //
-// A block may have 16 MiB ([MaxBlockBytes]). No more is read of an answer, and
+// A block may have 16 MiB ([stores.MaxBlockBytes]). No more is read of an answer, and
 // memory is taken as its bytes arrive, whatever length it claims; more is an
 // error, and a failure of the gateway. A tree may have [MaxTreeBlocks]. Requests
 // in flight, the time for each and how often it is sent again are those of

@@ -12,10 +12,6 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
 )
 
-// MaxBlockBytes is the size of the largest block that is taken from a gateway,
-// the largest that the library reads.
-const MaxBlockBytes = 16 << 20
-
 // Options say how gateways are talked to. The zero value stands for the
 // defaults.
 type Options struct {

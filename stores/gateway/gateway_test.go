@@ -42,9 +42,9 @@ func TestBlocks(t *testing.T) {
 // TestLargestBlock wants the bound to be where it is said to be.
 func TestLargestBlock(t *testing.T) {
 	b := newContent()
-	largest, larger := b.put(cid.Raw, make([]byte, MaxBlockBytes)), b.put(cid.Raw, make([]byte, MaxBlockBytes+1))
+	largest, larger := b.put(cid.Raw, make([]byte, stores.MaxBlockBytes)), b.put(cid.Raw, make([]byte, stores.MaxBlockBytes+1))
 	s := open(t, once, serve(t, honest(b)))
-	if got, err := s.Get(t.Context(), largest); err != nil || len(got) != MaxBlockBytes {
+	if got, err := s.Get(t.Context(), largest); err != nil || len(got) != stores.MaxBlockBytes {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	if _, err := s.Get(t.Context(), larger); err == nil || !strings.Contains(err.Error(), "more than 16777216 bytes") {

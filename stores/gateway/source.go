@@ -86,12 +86,12 @@ func (g *source) block(ctx context.Context, c cid.Cid) (block []byte, err error)
 // length is not believed: memory is taken as bytes arrive.
 func read(body io.Reader) ([]byte, error) {
 	var block bytes.Buffer
-	n, err := block.ReadFrom(io.LimitReader(body, MaxBlockBytes+1))
+	n, err := block.ReadFrom(io.LimitReader(body, stores.MaxBlockBytes+1))
 	if err != nil {
 		return nil, err
 	}
-	if n > MaxBlockBytes {
-		return nil, fmt.Errorf("the answer has more than %d bytes, the most that a block may have", MaxBlockBytes)
+	if n > stores.MaxBlockBytes {
+		return nil, fmt.Errorf("the answer has more than %d bytes, the most that a block may have", stores.MaxBlockBytes)
 	}
 	return block.Bytes(), nil
 }

@@ -24,10 +24,6 @@ const (
 	DefaultBatchBlocks = 8192
 )
 
-// maxBlockBytes is the largest block that is taken from a node: some more than
-// the library reads.
-const maxBlockBytes = 17 << 20
-
 // Options say how a node is used. The zero value stands for the defaults.
 type Options struct {
 	// Remote says how the node is talked to. An import or a pin may take longer
@@ -145,12 +141,12 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 }
 
 func readBlock(r io.Reader, c cid.Cid) ([]byte, error) {
-	block, err := io.ReadAll(io.LimitReader(r, maxBlockBytes+1))
+	block, err := io.ReadAll(io.LimitReader(r, stores.MaxBlockBytes+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(block) > maxBlockBytes {
-		return nil, fmt.Errorf("block %s has more than %d bytes", c, maxBlockBytes)
+	if len(block) > stores.MaxBlockBytes {
+		return nil, fmt.Errorf("block %s has more than %d bytes", c, stores.MaxBlockBytes)
 	}
 	return block, stores.Check(c, block)
 }

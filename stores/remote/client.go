@@ -15,6 +15,7 @@ type Client struct {
 	options Options
 	http    *http.Client
 	places  chan struct{}
+	retries folded
 }
 
 // New makes a client. Nothing is connected to yet.

@@ -37,7 +37,8 @@ func Permanent(err error) error { return backoff.Permanent(err) }
 // is when, and it does not count: a source that is asked for more than it wants
 // to give at a time refuses the same request many times before its turn. Such
 // waits have bounds in time instead, MaxRetryAfter and MaxPatience. Warn is
-// told of each retry.
+// told of each retry, but for those of several requests at about the same time:
+// of them it is told how many there were.
 //
 // The error begins with what, which should name the source and what is asked of
 // it, and wraps the last error of an attempt. Where ctx ended, or ends before
@@ -63,7 +64,7 @@ func (c *Client) Retry(ctx context.Context, what string, attempt func(ctx contex
 			return failed(what, fmt.Errorf("%w: no time left to ask again in %v, after: %w",
 				context.DeadlineExceeded, round(wait), err), made)
 		}
-		c.options.Warn(fmt.Sprintf("%s: %v; trying again in %v", what, err, round(wait)))
+		c.retries.tell(c.options.Warn, fmt.Sprintf("%s: %v; trying again in %v", what, err, round(wait)))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

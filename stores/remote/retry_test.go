@@ -247,11 +247,15 @@ func TestPlaces(t *testing.T) {
 		}
 		time.Sleep(2999 * time.Millisecond)
 		synctest.Wait()
+		mu.Lock()
 		if most != 3 || now != 3 {
 			t.Errorf("%d at once, now %d", most, now)
 		}
+		mu.Unlock()
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if now != 0 || time.Since(begin) != 3*time.Second {
 			t.Errorf("%d still there", now)
 		}

@@ -100,11 +100,7 @@ func (f *storeFlags) reading(ctx context.Context) (stores.Store, error) {
 }
 
 func (f *storeFlags) readingAt(ctx context.Context, text string) (stores.Store, error) {
-	location, err := f.at(text)
-	if err != nil {
-		return nil, err
-	}
-	options, err := f.options()
+	location, options, err := f.understood(text)
 	if err != nil {
 		return nil, err
 	}
@@ -117,15 +113,21 @@ func (f *storeFlags) writing(ctx context.Context, mode open.Mode) (stores.Writab
 }
 
 func (f *storeFlags) writingAt(ctx context.Context, text string, mode open.Mode) (stores.Writable, error) {
-	location, err := f.at(text)
-	if err != nil {
-		return nil, err
-	}
-	options, err := f.options()
+	location, options, err := f.understood(text)
 	if err != nil {
 		return nil, err
 	}
 	return location.Writing(ctx, mode, options)
+}
+
+// understood is what a location and the flags say together.
+func (f *storeFlags) understood(text string) (open.Location, open.Options, error) {
+	location, err := f.at(text)
+	if err != nil {
+		return open.Location{}, open.Options{}, err
+	}
+	options, err := f.options()
+	return location, options, err
 }
 
 // fresh says whether a store is not there yet, and so has no blocks.
@@ -140,7 +142,7 @@ func (f *storeFlags) checkWriting(mode open.Mode, name string) error {
 }
 
 func (f *storeFlags) checkWritingAt(text string, mode open.Mode, name string) error {
-	location, err := f.at(text)
+	location, _, err := f.understood(text)
 	if err != nil {
 		return err
 	}
@@ -156,9 +158,6 @@ func (f *storeFlags) checkWritingAt(text string, mode open.Mode, name string) er
 		return usage("the names that Kubo has are those of its pins: give --pin too")
 	case name != "" && location.Kind == open.CAR:
 		return usage("a CAR has no names")
-	}
-	if _, err := f.options(); err != nil {
-		return err
 	}
 	err = location.Check(mode)
 	if errors.Is(err, stores.ErrReadOnly) {
