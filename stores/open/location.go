@@ -89,9 +89,6 @@ func isCAR(path string) bool {
 // String is the location as Parse reads it.
 func (l Location) String() string { return string(l.Kind) + ":" + l.Place }
 
-// Remote says whether the store is on another machine, or behind a server.
-func (l Location) Remote() bool { return l.Kind == Kubo || l.Kind == Gateway }
-
 // Mode is what a store is opened for.
 type Mode uint8
 
