@@ -337,6 +337,12 @@ func TestWalkKeepsWhatLookupsUse(t *testing.T) {
 	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 4, BucketSize: 2}, numbered(8000))
 	all := load(t, s, root)
 	keys := keysOf(t, all)
+	for _, key := range keys {
+		if _, err := all.LookupByString(key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Delay = func(datamodel.Link) time.Duration { return 10 * time.Microsecond } // else walks keep nothing
 	n := load(t, s, root, hamt.WithCacheBytes(all.CacheStats().Bytes/2))
 	look := func() {
 		for i := 0; i < len(keys); i += len(keys) / 12 {
@@ -349,11 +355,27 @@ func TestWalkKeepsWhatLookupsUse(t *testing.T) {
 	for range 3 { // what was used once would not outlive more than one
 		keysOf(t, n)
 	}
+	if stats := n.CacheStats(); 10*stats.Bytes < 9*all.CacheStats().Bytes/2 {
+		t.Errorf("the walks left the cache as empty as %+v", stats)
+	}
 	s.TakeLoads()
 	look()
 	if loads := s.TakeLoads(); len(loads) > 0 {
 		t.Errorf("%d blocks had to be loaded again", len(loads))
 	}
+}
+
+// TestWalkOfFastStoreKeepsNothing: a walk over a store in memory leaves the
+// cache as it is.
+func TestWalkOfFastStoreKeepsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // where the store takes no time at all
+		s, root := stored(t, params.Default(), numbered(8000))
+		n := load(t, s, root)
+		keysOf(t, n)
+		if stats := n.CacheStats(); stats.Nodes != 0 {
+			t.Errorf("the walk left %+v", stats)
+		}
+	})
 }
 
 // TestOldVersionsAreNotHeld makes many versions of a map with a wide root, and

@@ -300,6 +300,8 @@ func TestStoreTurnsSlow(t *testing.T) {
 // wants it, and the other way round.
 func TestBundlesAreShared(t *testing.T) {
 	m := newToParse(t)
+	// Fast, but not so fast that what walks have loaded is not worth keeping.
+	m.store.Delay = func(datamodel.Link) time.Duration { return 150 * time.Microsecond }
 	onProcessors(t, 4, func(t *testing.T) {
 		n := m.load(t)
 		m.store.TakeLoads()

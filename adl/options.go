@@ -13,7 +13,9 @@ type Options struct {
 	// the root block says it all.
 	Params params.Params
 	// CacheBytes bounds the memory of the node cache that the map and all
-	// versions made of it share. 0 means 64 MiB, less than 0 no cache.
+	// versions made of it share. 0 means 64 MiB, less than 0 no cache. Lookups
+	// and edits keep what they load in it; walks over the whole map only what
+	// finds free room, and nothing where the store is about as fast as a cache.
 	CacheBytes int64
 	// ReadAhead is how many blocks are loaded at the same time by whatever
 	// walks over the whole map, once the store proves slow. A fast store is

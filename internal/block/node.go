@@ -18,7 +18,6 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
-	"weak"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 )
@@ -29,52 +28,24 @@ import (
 // node was used lately.
 type Node struct {
 	// What a lookup reads comes first: together it is one cache line.
-	memory []byte // the index, then raw
-	bitmap []byte // 2^bitWidth bits, least significant bit first in each byte
-	links  uint32 // elements that are links to child nodes
-	count  uint32 // elements
-	used   atomic.Bool
+	memory   []byte      // the index, the block, and in Filecoin's layouts the bitmap
+	places   *places     // where it points to its children; nil where there are no links
+	bitmap   span        // in memory: 2^bitWidth bits, least significant bit first in each byte
+	count    uint32      // elements
+	links    uint32      // elements that are links to child nodes
+	used     atomic.Bool // lately, as far as the cache has to know
+	loose    bool        // readable, but not in canonical DAG-CBOR
+	empty    bool        // there is a bucket without entries
+	entries  uint32      // in buckets
+	rawBytes uint32      // length of the block in DAG-CBOR
 
-	loose    bool                   // readable, but not in canonical DAG-CBOR
-	empty    bool                   // there is a bucket without entries
-	entries  int                    // in buckets
-	stored   int                    // bytes of the block as it is stored, in its own codec
-	children []atomic.Pointer[Node] // by position; nil where there are no links
-	places   *places                // the same, for the children to hold
-	name     string                 // binary CID, for the cache
-	holders  [maxHolders]holder
+	stored  uint32 // length of the block as it is stored, in its own codec
+	name    string // binary CID, for the cache
+	holders [maxHolders]holder
 }
 
-// places are where a node points to its children. A child that a cache holds
-// refers to them weakly, so that the nodes of old versions can go.
-type places struct {
-	children []atomic.Pointer[Node]
-	self     weak.Pointer[places]
-}
-
-// holder is a place that points to a node.
-type holder struct {
-	places   weak.Pointer[places]
-	position int
-}
-
-// release makes the place let go of a node, if it is still there and has it.
-func (h holder) release(n *Node) {
-	if places := h.places.Value(); places != nil {
-		places.children[h.position].CompareAndSwap(n, nil)
-	}
-}
-
-// makePlaces makes the places for the children, once all elements are known.
-func (n *Node) makePlaces() {
-	n.children = make([]atomic.Pointer[Node], n.count)
-	n.places = &places{children: n.children}
-	n.places.self = weak.Make(n.places)
-}
-
-// maxHolders is how many places point to a node at the same time: every
-// version of a map has its own root, and few of them are read at once.
-const maxHolders = 4
+// span is where something stands in a node's memory.
+type span struct{ from, to uint32 }
 
 // indexBytes is the size of an index for n elements.
 func indexBytes(n int) int { return 4 * (n + 1) }
@@ -86,14 +57,21 @@ func (n *Node) offset(position int) int {
 }
 
 // Raw is the block's DAG-CBOR.
-func (n *Node) Raw() []byte { return n.memory[indexBytes(n.Len()):] }
+func (n *Node) Raw() []byte {
+	from := indexBytes(n.Len())
+	end := from + int(n.rawBytes)
+	return n.memory[from:end:end]
+}
+
+// bits is the bitmap.
+func (n *Node) bits() []byte { return n.memory[n.bitmap.from:n.bitmap.to] }
 
 // Stored is the length of the block as it is stored, in its own codec.
-func (n *Node) Stored() int { return n.stored }
+func (n *Node) Stored() int { return int(n.stored) }
 
 // SetStored notes that length, where it is not that of Raw. It is for whoever
 // loads the node, before anybody else sees it.
-func (n *Node) SetStored(length int) { n.stored = length }
+func (n *Node) SetStored(length int) { n.stored = uint32(length) }
 
 // Name is the binary CID that SetName noted.
 func (n *Node) Name() string { return n.name }
@@ -106,7 +84,7 @@ func (n *Node) SetName(binaryCID string) { n.name = binaryCID }
 func (n *Node) Len() int { return int(n.count) }
 
 // Entries is the number of entries in the node's own buckets.
-func (n *Node) Entries() int { return n.entries }
+func (n *Node) Entries() int { return int(n.entries) }
 
 // Links is the number of links to child nodes.
 func (n *Node) Links() int { return int(n.links) }
@@ -118,59 +96,21 @@ func (n *Node) Loose() bool { return n.loose }
 // HasEmptyBucket says that at least one bucket has no entry.
 func (n *Node) HasEmptyBucket() bool { return n.empty }
 
-// Memory is about how many bytes the node holds, for bounding a cache.
-func (n *Node) Memory() int {
-	const overhead = 208 // the struct, and what the allocator rounds up
-	return cap(n.memory) + 8*cap(n.children) + len(n.name) + overhead
-}
-
-// Child gives the child node that the link at position leads to, while a cache
-// holds it: a lookup that finds it here needs neither link nor cache.
-func (n *Node) Child(position int) *Node { return n.children[position].Load() }
-
-// Hold makes a parent point to the node, until Release; where there are too
-// many that do, the oldest lets go. Hold and Release are for the cache, which
-// sees to it that there is one of them at a time.
-func (n *Node) Hold(parent *Node, position int) {
-	last := maxHolders - 1
-	n.holders[last].release(n)
-	copy(n.holders[1:], n.holders[:last])
-	n.holders[0] = holder{parent.places.self, position}
-	parent.children[position].Store(n)
-}
-
-// Release makes all parents that point to the node let go of it.
-func (n *Node) Release() {
-	for _, h := range n.holders {
-		h.release(n)
-	}
-	clear(n.holders[:])
-}
-
-// Touch notes that the node was used.
-func (n *Node) Touch() {
-	if !n.used.Load() { // spares the cache line where it is set already
-		n.used.Store(true)
-	}
-}
-
-// Touched says whether the node was used since the last call.
-func (n *Node) Touched() bool { return n.used.Swap(false) }
-
 // Find gives the position in the data of the element at index, or false where
 // the bitmap says there is none.
 func (n *Node) Find(index int) (position int, ok bool) {
+	bitmap := n.bits()
 	at, bit := index>>3, byte(1)<<(index&7)
-	if n.bitmap[at]&bit == 0 {
+	if bitmap[at]&bit == 0 {
 		return 0, false
 	}
-	return onesBefore(n.bitmap, at) + bits.OnesCount8(n.bitmap[at]&(bit-1)), true
+	return onesBefore(bitmap, at) + bits.OnesCount8(bitmap[at]&(bit-1)), true
 }
 
 // Indexes calls yield with the index of each element, in order.
 func (n *Node) Indexes(yield func(position, index int) bool) {
 	position := 0
-	for at, b := range n.bitmap {
+	for at, b := range n.bits() {
 		for ; b != 0; b &= b - 1 {
 			if !yield(position, at<<3+bits.TrailingZeros8(b)) {
 				return
@@ -184,12 +124,6 @@ func (n *Node) Indexes(yield func(position, index int) bool) {
 // it is a bucket.
 func (n *Node) IsLink(position int) bool {
 	return n.links > 0 && n.memory[n.offset(position)] == cbor.Tag|24
-}
-
-// Leads is IsLink for lookups: it knows by the child in memory, if there is
-// one, and spares a look into the bytes.
-func (n *Node) Leads(position int) bool {
-	return n.links > 0 && (n.children[position].Load() != nil || n.IsLink(position))
 }
 
 // Link gives the binary CID of the link at position.
@@ -235,9 +169,12 @@ func (b *Bucket) Next() bool {
 		return false
 	}
 	b.left--
-	from, to, _ := cbor.Span(b.raw, b.off+1, cbor.Bytes) // behind the head of a list of two
-	b.off, _, _ = cbor.Skip(b.raw, to, 0)
-	b.key, b.value = b.raw[from:to:to], b.raw[to:b.off:b.off]
+	from, to, end, ok := cbor.PlainEntry(b.raw, b.off)
+	if !ok {
+		from, to, _ = cbor.Span(b.raw, b.off+1, cbor.Bytes) // behind the head of a list of two
+		end, _, _ = cbor.Skip(b.raw, to, 0)
+	}
+	b.key, b.value, b.off = b.raw[from:to:to], b.raw[to:end:end], end
 	return true
 }
 

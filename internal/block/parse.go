@@ -29,11 +29,11 @@ const (
 // something wrong in it is the fault that it has.
 func ParseRoot(raw []byte, given params.Params) (*Node, params.Params, error) {
 	if given.Layout != params.Spec {
-		p := parser{raw: raw, params: given, isRoot: true, out: &Node{}}
+		p := parser{raw: raw, params: given, isRoot: true}
 		node, err := p.whole(p.node)
 		return node, given, err
 	}
-	p := parser{raw: raw, isRoot: true, out: &Node{}}
+	p := parser{raw: raw, isRoot: true}
 	node, err := p.whole(p.root)
 	return node, p.params, err
 }
@@ -41,7 +41,7 @@ func ParseRoot(raw []byte, given params.Params) (*Node, params.Params, error) {
 // Parse parses a block below the root of a map with the given parameters. The
 // node keeps a copy of raw.
 func Parse(raw []byte, given params.Params) (*Node, error) {
-	p := parser{raw: raw, params: given, out: &Node{}}
+	p := parser{raw: raw, params: given}
 	node, err := p.whole(p.node)
 	if err == nil && node.Len() == 0 {
 		return nil, fault.New(fault.ErrEmptyNode, "")
@@ -57,7 +57,8 @@ type parser struct {
 	off    int
 	params params.Params
 	isRoot bool
-	next   int // element
+	next   int  // element
+	loose  bool // of the node, before there is one
 	out    *Node
 }
 
@@ -73,19 +74,29 @@ func (p *parser) whole(parse func() error) (*Node, error) {
 	if p.off != len(p.raw) {
 		return nil, fault.New(fault.ErrMalformed, "%d bytes follow the block's end", len(p.raw)-p.off)
 	}
-	p.out.stored = stored
+	p.out.stored = uint32(stored)
+	p.out.loose = p.out.loose || p.loose
 	if p.out.links > 0 {
-		p.out.makePlaces()
+		p.out.places = makePlaces(p.out.Len())
 	}
 	return p.out, nil
 }
 
-// settle moves the parse into the memory of a node with n elements.
-func (p *parser) settle(n int) {
-	index := indexBytes(n)
-	p.out.memory, p.out.count = make([]byte, index+len(p.raw)), uint32(n)
+// settle moves the parse into the memory of a node with n elements. The bitmap
+// is where it was written in the block, or, if it stands there in another form,
+// behind it.
+func (p *parser) settle(n int, written span, bitmap []byte) {
+	index, length := indexBytes(n), len(p.raw)
+	if bitmap == nil {
+		p.out = allocate(index + length)
+		p.out.bitmap = span{written.from + uint32(index), written.to + uint32(index)}
+	} else {
+		p.out = allocate(index + length + len(bitmap))
+		p.out.bitmap = span{uint32(index + length), uint32(index + length + copy(p.out.memory[index+length:], bitmap))}
+	}
+	p.out.count, p.out.rawBytes = uint32(n), uint32(length)
 	copy(p.out.memory[index:], p.raw)
-	p.raw, p.off = p.out.memory, p.off+index
+	p.raw, p.off = p.out.memory[:index+length], p.off+index
 }
 
 // rootFields are the fields of a HashMapRoot, in DAG-CBOR's order.
@@ -112,7 +123,7 @@ func (p *parser) root() error {
 		if field < 0 || at[field] != 0 {
 			return p.notHAMT(fmt.Sprintf("field %.20q is not one of a HashMapRoot, or stands twice", p.raw[from:to]))
 		}
-		p.out.loose = p.out.loose || field != n
+		p.loose = p.loose || field != n
 		at[field] = to
 		if p.off, _, err = cbor.Skip(p.raw, to, 1); err != nil {
 			return malformed(err)
@@ -171,11 +182,10 @@ func (p *parser) node() error {
 	if count > uint64(len(p.raw)-p.off) {
 		return malformed(cbor.ErrTruncated)
 	}
-	p.settle(int(count))
-	if p.out.bitmap = bitmap; p.params.Layout == params.Spec {
-		index := indexBytes(int(count))
-		p.out.bitmap = p.raw[index+from : index+to : index+to]
+	if p.params.Layout == params.Spec {
+		bitmap = nil
 	}
+	p.settle(int(count), span{uint32(from), uint32(to)}, bitmap)
 	for range count {
 		if err := p.element(); err != nil {
 			return err
@@ -219,16 +229,11 @@ func (p *parser) element() error {
 		return p.pointer()
 	}
 	p.begin()
-	if end, ok := cbor.PlainLink(p.raw, p.off); ok { // most elements of an inner node
-		p.off = end
-		p.out.links++
-		return nil
-	}
 	switch {
-	case cbor.IsLink(p.raw, p.off):
-		return p.link()
 	case p.off < len(p.raw) && p.raw[p.off]&0xe0 == cbor.List:
 		return p.bucket()
+	case cbor.IsLink(p.raw, p.off):
+		return p.link()
 	}
 	if _, _, err := cbor.Skip(p.raw, p.off, 0); err != nil {
 		return malformed(err)
@@ -254,6 +259,11 @@ func (p *parser) pointer() error {
 }
 
 func (p *parser) link() error {
+	if end, ok := cbor.PlainLink(p.raw, p.off); ok { // nearly always
+		p.off = end
+		p.out.links++
+		return nil
+	}
 	_, to, err := cbor.Link(p.raw, p.off)
 	if err != nil {
 		return malformed(err)
@@ -283,12 +293,16 @@ func (p *parser) bucket() error {
 		}
 		previous = key
 	}
-	p.out.entries += int(count)
+	p.out.entries += uint32(count)
 	p.out.empty = p.out.empty || count == 0
 	return nil
 }
 
 func (p *parser) entry() (key []byte, err error) {
+	if from, to, next, ok := cbor.PlainEntry(p.raw, p.off); ok { // most entries
+		p.off = next
+		return p.raw[from:to], nil
+	}
 	if err := p.list(2, "entry"); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -244,10 +245,59 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
+// plainEntry holds PlainEntry against what knows every form: where it says yes,
+// there is an entry with that key, and a value that is canonical.
+func plainEntry(t *testing.T, raw []byte) {
+	from, to, next, ok := cbor.PlainEntry(raw, 0)
+	if !ok {
+		return
+	}
+	wantFrom, wantTo, err := cbor.Span(raw, 1, cbor.Bytes)
+	if err != nil || raw[0] != cbor.List|2 || from != wantFrom || to != wantTo {
+		t.Fatalf("%x: a key from %d to %d, not from %d to %d (%v)", raw, from, to, wantFrom, wantTo, err)
+	}
+	if end, loose, err := cbor.Skip(raw, to, 0); err != nil || loose || end != next {
+		t.Fatalf("%x: the value ends at %d, not at %d (loose: %v, %v)", raw, next, end, loose, err)
+	}
+}
+
+// TestPlainEntry tries every first byte of a value, with few and many bytes
+// after it, and keys of all lengths that are written differently.
+func TestPlainEntry(t *testing.T) {
+	link := unhex(t, "d82a58250001711220"+strings.Repeat("ab", 32))
+	values := [][]byte{link, link[:len(link)-1], link[:9]}
+	for first := range 256 {
+		for _, rest := range []string{"", "00", "17", "18", "0000", "0001", "0100", "00000000", "0000ffff", "00010000", "0000000000000000", "0000000100000000"} {
+			values = append(values, append([]byte{byte(first)}, unhex(t, rest)...))
+		}
+	}
+	plain := 0
+	for _, length := range []int{0, 1, 23, 24, 255, 256} {
+		head := cbor.AppendBytes([]byte{cbor.List | 2}, make([]byte, length))
+		for _, value := range values {
+			raw := append(slices.Clip(head), value...)
+			plainEntry(t, raw)
+			if _, _, _, ok := cbor.PlainEntry(raw, 0); ok {
+				plain++
+			}
+		}
+	}
+	for _, digits := range []string{"", "82", "8240", "8258", "825800", "82581700", "8141ab00", "8261ab00", "824100"} {
+		plainEntry(t, unhex(t, digits))
+	}
+	if plain < 5*24*12 {
+		t.Errorf("only %d entries were plain", plain)
+	}
+}
+
 func FuzzSkip(f *testing.F) {
 	for _, digits := range oddities {
 		f.Add(unhex(f, digits))
 	}
 	f.Add(unhex(f, "a36468616d7482582000000000000000000000000000000000000200000000000000000000002000008281824a7072656369702f302e310181824a7072656369702f302e30006768617368416c67126a6275636b657453697a6505"))
-	f.Fuzz(differ)
+	f.Add(unhex(f, "82466b6579206f6e1903e8"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		differ(t, raw)
+		plainEntry(t, raw)
+	})
 }

@@ -151,6 +151,44 @@ func PlainLink(raw []byte, off int) (next int, ok bool) {
 	return off + length, true
 }
 
+// PlainEntry knows the entry at off, a list of two, if it has the form that
+// most entries have: a key of less than 256 bytes, and as the value a plain link,
+// a number that is not negative, null or a boolean. It gives the extent of the
+// key, and the offset after the value.
+func PlainEntry(raw []byte, off int) (from, to, next int, ok bool) {
+	rest := raw[off:]
+	if len(rest) < 3 || rest[0] != List|2 {
+		return 0, 0, 0, false
+	}
+	length := int(rest[1]) - Bytes
+	from = off + 2
+	if length == 24 && rest[2] >= 24 {
+		length = int(rest[2])
+		from++
+	} else if length < 0 || length > 23 {
+		return 0, 0, 0, false
+	}
+	to = from + length
+	if to >= len(raw) {
+		return 0, 0, 0, false
+	}
+	value := raw[to:]
+	switch first := value[0]; {
+	case first < 24, first == simpleNull, first == simpleTrue, first == simpleFalse:
+		return from, to, to + 1, true
+	case first == Uint|24:
+		return from, to, to + 2, len(value) >= 2 && value[1] >= 24
+	case first == Uint|25:
+		return from, to, to + 3, len(value) >= 3 && value[1] != 0
+	case first == Uint|26:
+		return from, to, to + 5, len(value) >= 5 && value[1]|value[2] != 0
+	case first == Tag|24:
+		next, ok = PlainLink(raw, to)
+		return from, to, next, ok
+	}
+	return 0, 0, 0, false
+}
+
 // Skip validates the value at off, whose lists and maps stand at the given
 // depth of nesting, and gives the offset after it. loose says that it holds
 // something that is readable but not canonical: a float of fewer than 64 bits,

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 
@@ -15,6 +14,7 @@ import (
 // checked and parsed. The zero value is none.
 type Unparsed struct {
 	flight *flight.Load[*block.Node]
+	hash   uint64 // of the link, for the cache
 	link   cidlink.Link
 	buffer *[]byte
 }
@@ -28,7 +28,8 @@ func (s *Source) Read(ctx context.Context, parent *block.Node, position int) (ch
 		return child, Unparsed{}, nil
 	}
 	binaryCID := parent.Link(position)
-	if child, ok := s.cache.Get(binaryCID); ok {
+	hash := s.cache.Hash(binaryCID)
+	if child, ok := s.cache.Get(hash, binaryCID); ok {
 		return child, Unparsed{}, nil
 	}
 	mine, _ := s.flights.Begin(binaryCID)
@@ -40,20 +41,18 @@ func (s *Source) Read(ctx context.Context, parent *block.Node, position int) (ch
 			s.flights.End(mine)
 		}
 	}()
-	began := time.Now()
 	link, buffer, err := s.readChild(ctx, binaryCID)
-	s.took(time.Since(began))
 	if err != nil {
 		mine.Set(nil, err, ctx.Err() != nil)
 		return nil, Unparsed{}, err
 	}
-	return nil, Unparsed{mine, link, buffer}, nil
+	return nil, Unparsed{mine, hash, link, buffer}, nil
 }
 
 // Parse is the second half, for any goroutine.
 func (s *Source) Parse(u Unparsed, p params.Params) (*block.Node, error) {
 	defer s.flights.End(u.flight)
-	node, err := s.parseChild(u.link, u.buffer, p, false)
+	node, err := s.parseChild(u.hash, u.link, u.buffer, p, false)
 	u.flight.Set(node, err, false)
 	return node, err
 }

@@ -56,11 +56,11 @@ func NewCache(limit int64) *Cache {
 	return c
 }
 
-// locate hashes a node's name, and says which shard it belongs to.
-func (c *Cache) locate(node *block.Node) (*cacheShard, uint64) {
-	hash := maphash.String(c.seed, node.Name())
-	return &c.shards[hash>>60], hash
-}
+// Hash hashes a name.
+func (c *Cache) Hash(name []byte) uint64 { return maphash.Bytes(c.seed, name) }
+
+// shard is where the node with a hash belongs.
+func (c *Cache) shard(hash uint64) *cacheShard { return &c.shards[hash>>60] }
 
 // find gives the slot of a name, or the free one where it would go. The table
 // must not be empty.
@@ -82,10 +82,9 @@ func get[Name string | []byte](s *cacheShard, hash uint64, name Name) *block.Nod
 	return s.table[find(s, hash, name)].node
 }
 
-// Get finds a node.
-func (c *Cache) Get(name []byte) (*block.Node, bool) {
-	hash := maphash.Bytes(c.seed, name)
-	s := &c.shards[hash>>60]
+// Get finds a node by its name and the name's hash.
+func (c *Cache) Get(hash uint64, name []byte) (*block.Node, bool) {
+	s := c.shard(hash)
 	s.mu.RLock()
 	node := get(s, hash, name)
 	s.mu.RUnlock()
@@ -98,17 +97,16 @@ func (c *Cache) Get(name []byte) (*block.Node, bool) {
 	return node, true
 }
 
-// Used notes that a node was found through its parent. The index that led
-// there picks where to count, so that many goroutines do not count in one
-// place.
-func (c *Cache) Used(node *block.Node, index int) {
-	node.Touch()
-	c.shards[index&(cacheShards-1)].hits.Add(1)
+// CountHits counts nodes that were found through their parents. Anything that
+// differs between lookups picks where, so that many goroutines do not count in
+// one place.
+func (c *Cache) CountHits(n int, where byte) {
+	c.shards[where&(cacheShards-1)].hits.Add(int64(n))
 }
 
 // Attach lets a parent point to a node, for as long as the cache holds it.
-func (c *Cache) Attach(node, parent *block.Node, position int) {
-	s, hash := c.locate(node)
+func (c *Cache) Attach(hash uint64, node, parent *block.Node, position int) {
+	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if get(s, hash, node.Name()) == node {
@@ -119,8 +117,8 @@ func (c *Cache) Attach(node, parent *block.Node, position int) {
 // Add keeps a node under its name. Where that takes another's room, it does so
 // only with evict; walks over a whole map go without, so that they do not push
 // out what lookups use.
-func (c *Cache) Add(node *block.Node, evict bool) {
-	s, hash := c.locate(node)
+func (c *Cache) Add(hash uint64, node *block.Node, evict bool) {
+	s := c.shard(hash)
 	size := int64(node.Memory())
 	if size > s.limit {
 		return
@@ -167,8 +165,7 @@ func (c *Cache) evictOne(s *cacheShard) {
 		last := len(s.ring) - 1
 		s.ring[s.hand], s.ring[last] = s.ring[last], nil
 		s.ring = s.ring[:last]
-		_, hash := c.locate(node)
-		s.remove(find(s, hash, node.Name()))
+		s.remove(find(s, maphash.String(c.seed, node.Name()), node.Name()))
 		s.bytes -= int64(node.Memory())
 		return
 	}

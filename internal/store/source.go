@@ -52,6 +52,10 @@ type Source struct {
 }
 
 const (
+	// dear is how long loads take, in the mean, before it pays to keep what a
+	// walk has loaded: a store in memory gives it again in about the time that
+	// the cache takes.
+	dear = 4 * time.Microsecond
 	// slow is how long loads take, in the mean, before it pays to have several
 	// under way: a goroutine for each and waiting for it cost more than a
 	// store in memory needs for the load itself.
@@ -63,6 +67,9 @@ const (
 
 // Slow says whether loads take so long that it pays to have several under way.
 func (s *Source) Slow() bool { return s.mean.Load() > int64(slow) }
+
+// dear says whether loads take so long that it pays to keep what came of them.
+func (s *Source) dear() bool { return s.mean.Load() > int64(dear) }
 
 // took keeps the mean of how long loads take.
 func (s *Source) took(d time.Duration) {
@@ -112,43 +119,53 @@ func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p 
 		return child, nil
 	}
 	binaryCID := parent.Link(position)
-	child, ok := s.cache.Get(binaryCID)
+	hash := s.cache.Hash(binaryCID)
+	child, ok := s.cache.Get(hash, binaryCID)
 	if !ok {
 		var err error
-		if child, err = s.fetch(ctx, binaryCID, p, keep); err != nil {
+		if child, err = s.fetch(ctx, hash, binaryCID, p, keep); err != nil {
 			return nil, err
 		}
 	}
 	if keep {
-		s.cache.Attach(child, parent, position)
+		s.cache.Attach(hash, child, parent, position)
 	}
 	return child, nil
+}
+
+// CountHits counts nodes that a lookup found through their parents, without
+// asking for them here. The key's digest says where to count.
+func (s *Source) CountHits(n int, digest []byte) {
+	if n > 0 {
+		s.cache.CountHits(n, digest[0])
+	}
 }
 
 // attached gives the child that a parent points to, or nil.
 func (s *Source) attached(parent *block.Node, position int) *block.Node {
 	child := parent.Child(position)
 	if child != nil {
-		s.cache.Used(child, position)
+		child.Touch()
+		s.cache.CountHits(1, byte(position))
 	}
 	return child
 }
 
 // fetch loads and parses a node below the root, and offers it to the cache.
-func (s *Source) fetch(ctx context.Context, binaryCID []byte, p params.Params, keep bool) (*block.Node, error) {
+func (s *Source) fetch(ctx context.Context, hash uint64, binaryCID []byte, p params.Params, keep bool) (*block.Node, error) {
 	return s.flights.Do(ctx, binaryCID, func() (*block.Node, error) {
-		began := time.Now()
-		defer func() { s.took(time.Since(began)) }()
 		link, buffer, err := s.readChild(ctx, binaryCID)
 		if err != nil {
 			return nil, err
 		}
-		return s.parseChild(link, buffer, p, keep)
+		return s.parseChild(hash, link, buffer, p, keep)
 	})
 }
 
 // readChild reads the block of a node below the root.
 func (s *Source) readChild(ctx context.Context, binaryCID []byte) (link cidlink.Link, buffer *[]byte, err error) {
+	began := time.Now()
+	defer func() { s.took(time.Since(began)) }()
 	if link.Cid, err = cid.Cast(binaryCID); err != nil {
 		return link, nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
 	}
@@ -157,16 +174,18 @@ func (s *Source) readChild(ctx context.Context, binaryCID []byte) (link cidlink.
 }
 
 // parseChild checks and parses it, gives the buffer back, and offers the node
-// to the cache.
-func (s *Source) parseChild(link cidlink.Link, buffer *[]byte, p params.Params, keep bool) (*block.Node, error) {
+// to the cache; what a walk has loaded only where loads are dear.
+func (s *Source) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p params.Params, keep bool) (*block.Node, error) {
 	node, err := s.parse(link, buffer, func(dagCBOR []byte) (*block.Node, error) {
 		return block.Parse(dagCBOR, p)
 	})
 	if err != nil {
 		return nil, err
 	}
-	node.SetName(link.KeyString())
-	s.cache.Add(node, keep)
+	if keep || s.dear() {
+		node.SetName(link.KeyString())
+		s.cache.Add(hash, node, keep)
+	}
 	return node, nil
 }
 

@@ -74,23 +74,32 @@ func (t *Tree) Link() datamodel.Link { return t.link }
 func (t *Tree) Lookup(ctx context.Context, key []byte) (value []byte, ok bool, err error) {
 	var buf keyhash.Buffer
 	digest := t.hasher.Sum(&buf, key)
-	node := t.root
+	node, hits := t.root, 0
 	for depth := 0; hasBits(8*len(digest), depth, t.params.BitWidth); depth++ {
-		position, ok := node.Find(keyhash.Index(digest, depth, t.params.BitWidth))
-		if !ok {
-			return nil, false, nil
+		position, there := node.Find(keyhash.Index(digest, depth, t.params.BitWidth))
+		if !there {
+			break
 		}
-		if !node.Leads(position) {
+		child := node.Child(position)
+		if child != nil { // nearly always, where the cache holds the map
+			child.Touch()
+			hits++
+			err = t.checkDepth(child, depth+1)
+		} else if !node.IsLink(position) {
 			value, ok = node.Value(position, key)
-			return value, ok, nil
+			break
+		} else {
+			child, err = t.child(ctx, node, position, depth+1, true)
 		}
-		child, err := t.child(ctx, node, position, depth+1, true)
 		if err != nil {
-			return nil, false, locatedCID(err, node.Link(position), t.pathOf(digest, depth+1))
+			err = locatedCID(err, node.Link(position), t.pathOf(digest, depth+1))
+			break
 		}
 		node = child
 	}
-	return nil, false, nil
+	// Once, and at the end: counting is a write that others wait for.
+	t.source.CountHits(hits, digest)
+	return value, ok, err
 }
 
 // hasBits says whether a key with that many hash bits can stand in a node at

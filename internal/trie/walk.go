@@ -122,7 +122,8 @@ func (w *Walker) Next() (Step, bool) {
 		w.entered++
 		err := w.enter(child)
 		f.child++
-		if err != nil || child.node.Links() == 0 && !w.tree.leadsTo(child) {
+		// As long as no more than that were entered there is no need to look.
+		if err != nil || w.entered > maxVain && child.node.Links() == 0 && !w.tree.leadsTo(child) {
 			w.vain++
 		}
 		if w.vain > maxVain {
