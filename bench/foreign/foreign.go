@@ -24,8 +24,11 @@ type Peer struct {
 	command []string // in the directory of this package; the number of entries follows
 	needs   string   // a file of the repository that has to be there, seen from there
 	get     string   // how to get it
-	why     error    // why it is not measured at all
 }
+
+// absent is the exit status of a program whose peer is not there; the last line
+// on stderr says why.
+const absent = 3
 
 // All are the peers in other languages.
 var All = []Peer{
@@ -38,18 +41,19 @@ var All = []Peer{
 		Name:    "fvm_ipld_hamt",
 		command: []string{"cargo", "run", "--quiet", "--release", "--manifest-path", "rust/Cargo.toml", "--"},
 	},
+	{ // that of 2023, where PY_HAMT says
+		Name: "py-hamt", Slow: true,
+		command: []string{"python3", "python/bench.py"},
+	},
 	{
-		Name: "py-hamt",
-		why:  errors.New("version 3 has another layout (nodes of 256 slots, blake3), so its work is not the same"),
+		Name: "py-hamt-3 (other layout)", Slow: true,
+		command: []string{"python3", "python/bench.py", "--other-layout"},
 	},
 }
 
 // Measure runs the peer with n entries. An error says why it could not be
 // measured.
 func (p Peer) Measure(ctx context.Context, n int) ([]work.Result, error) {
-	if p.why != nil {
-		return nil, p.why
-	}
 	if _, err := exec.LookPath(p.command[0]); err != nil {
 		return nil, err
 	}
@@ -65,6 +69,9 @@ func (p Peer) Measure(ctx context.Context, n int) ([]work.Result, error) {
 	command := exec.CommandContext(ctx, p.command[0], args...)
 	command.Dir, command.Stderr = dir, &stderr
 	out, err := command.Output()
+	if command.ProcessState != nil && command.ProcessState.ExitCode() == absent {
+		return nil, errors.New(lastLine(stderr.String()))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, lastLine(stderr.String()))
 	}
