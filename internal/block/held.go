@@ -16,10 +16,17 @@ type places struct {
 // placesBytes is the size of places, with what a weak pointer takes.
 const placesBytes = 48
 
-// makePlaces makes the places for n children.
-func makePlaces(n int) *places {
-	p := &places{children: make([]atomic.Pointer[Node], n)}
+// makePlaces gives the node's places, which it makes where there are none yet:
+// most nodes that are loaded never point to a child.
+func (n *Node) makePlaces() *places {
+	if p := n.places.Load(); p != nil {
+		return p
+	}
+	p := &places{children: make([]atomic.Pointer[Node], n.count)}
 	p.self = weak.Make(p)
+	if !n.places.CompareAndSwap(nil, p) {
+		return n.places.Load()
+	}
 	return p
 }
 
@@ -44,10 +51,10 @@ func (h holder) release(n *Node) {
 // holds it: a lookup that finds it here needs neither link nor cache. It is nil
 // where the element is a bucket.
 func (n *Node) Child(position int) *Node {
-	if n.places == nil {
-		return nil
+	if p := n.places.Load(); p != nil {
+		return p.children[position].Load()
 	}
-	return n.places.children[position].Load()
+	return nil
 }
 
 // Hold makes a parent point to the node, until Release; where there are too
@@ -57,8 +64,9 @@ func (n *Node) Hold(parent *Node, position int) {
 	last := maxHolders - 1
 	n.holders[last].release(n)
 	copy(n.holders[1:], n.holders[:last])
-	n.holders[0] = holder{parent.places.self, position}
-	parent.places.children[position].Store(n)
+	places := parent.makePlaces()
+	n.holders[0] = holder{places.self, position}
+	places.children[position].Store(n)
 }
 
 // Release makes all parents that point to the node let go of it.

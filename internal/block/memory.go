@@ -72,12 +72,13 @@ func (n *Node) with(memory []byte) *Node {
 	return n
 }
 
-// Memory is about how many bytes the node holds, for bounding a cache.
+// Memory is about how many bytes the node holds, or may come to hold when it
+// points to its children, for bounding a cache.
 func (n *Node) Memory() int {
 	const rounding = 16 // what the allocator adds
 	size := nodeBytes + cap(n.memory) + len(n.name) + rounding
-	if n.places != nil {
-		size += placesBytes + 8*len(n.places.children)
+	if n.links > 0 {
+		size += placesBytes + 8*int(n.count)
 	}
 	return size
 }

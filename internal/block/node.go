@@ -28,16 +28,16 @@ import (
 // node was used lately.
 type Node struct {
 	// What a lookup reads comes first: together it is one cache line.
-	memory   []byte      // the index, the block, and in Filecoin's layouts the bitmap
-	places   *places     // where it points to its children; nil where there are no links
-	bitmap   span        // in memory: 2^bitWidth bits, least significant bit first in each byte
-	count    uint32      // elements
-	links    uint32      // elements that are links to child nodes
-	used     atomic.Bool // lately, as far as the cache has to know
-	loose    bool        // readable, but not in canonical DAG-CBOR
-	empty    bool        // there is a bucket without entries
-	entries  uint32      // in buckets
-	rawBytes uint32      // length of the block in DAG-CBOR
+	memory   []byte                 // the index, the block, and in Filecoin's layouts the bitmap
+	places   atomic.Pointer[places] // where it points to its children; nil while it does to none
+	bitmap   span                   // in memory: 2^bitWidth bits, least significant bit first in each byte
+	count    uint32                 // elements
+	links    uint32                 // elements that are links to child nodes
+	used     atomic.Bool            // lately, as far as the cache has to know
+	loose    bool                   // readable, but not in canonical DAG-CBOR
+	empty    bool                   // there is a bucket without entries
+	entries  uint32                 // in buckets
+	rawBytes uint32                 // length of the block in DAG-CBOR
 
 	stored  uint32 // length of the block as it is stored, in its own codec
 	name    string // binary CID, for the cache

@@ -76,9 +76,6 @@ func (p *parser) whole(parse func() error) (*Node, error) {
 	}
 	p.out.stored = uint32(stored)
 	p.out.loose = p.out.loose || p.loose
-	if p.out.links > 0 {
-		p.out.places = makePlaces(p.out.Len())
-	}
 	return p.out, nil
 }
 
