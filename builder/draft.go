@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
@@ -30,14 +29,38 @@ type made struct {
 func (d *draft) puts() trie.Put {
 	part := new([]made)
 	d.parts = append(d.parts, part)
+	var room slab
 	return func(raw []byte, depth int) ([]byte, error) {
-		b, err := d.shop.sink.Make(bytes.Clone(raw))
+		b, err := d.shop.sink.Make(room.keep(raw))
 		if err != nil {
 			return nil, err
 		}
 		*part = append(*part, made{b, depth})
 		return b.CID, nil
 	}
+}
+
+// slab keeps bytes in few large pieces, so that the blocks of a draft are
+// nothing to the garbage collector.
+type slab struct {
+	room []byte
+	size int // of the piece
+}
+
+const (
+	firstSlabBytes = 1 << 10
+	mostSlabBytes  = 256 << 10
+)
+
+// keep copies bytes into the slab.
+func (s *slab) keep(raw []byte) []byte {
+	if cap(s.room)-len(s.room) < len(raw) {
+		s.size = min(mostSlabBytes, max(firstSlabBytes, 2*s.size))
+		s.room = make([]byte, 0, max(s.size, len(raw)))
+	}
+	from := len(s.room)
+	s.room = append(s.room, raw...)
+	return s.room[from:len(s.room):len(s.room)]
 }
 
 // finish makes the root.
@@ -56,12 +79,12 @@ func (d *draft) write(ctx context.Context, known func(binaryCID []byte) bool) er
 	w := d.shop.writer(ctx, nil)
 	defer w.stop()
 	for _, part := range d.parts {
-		branch := branch{writer: w}
+		add := w.branch()
 		for _, b := range *part {
 			if known(b.CID) {
 				continue
 			}
-			if err := branch.add(b.Block, b.depth); err != nil {
+			if err := add(b.Block, b.depth); err != nil {
 				return err
 			}
 		}

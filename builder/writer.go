@@ -168,14 +168,22 @@ func (w *writer) stop() {
 	w.wait()
 }
 
-// branch hands over the nodes of one part of a tree, in the order in which an
-// emitter makes them.
+// branch gives what takes the blocks of one part of a tree below the root, in
+// the order in which an emitter makes them.
+func (w *writer) branch() func(block store.Block, depth int) error {
+	if w.atOnce < 2 {
+		return func(block store.Block, _ int) error { return w.write(block) }
+	}
+	b := branch{writer: w}
+	return b.add
+}
+
+// branch knows which blocks have to wait for which.
 type branch struct {
 	writer *writer
 	open   []*pending // by depth, the node whose children come; nil where there is none yet
 }
 
-// add hands over the block of a node below the root.
 func (b *branch) add(block store.Block, depth int) error {
 	for len(b.open) <= depth {
 		b.open = append(b.open, nil)
@@ -196,13 +204,16 @@ func (b *branch) at(depth int) *pending {
 // puts gives the trie.Put of a part: each block is written as soon as it is
 // made.
 func (w *writer) puts() trie.Put {
-	b := branch{writer: w}
+	add := w.branch()
 	return func(raw []byte, depth int) ([]byte, error) {
-		block, err := w.sink.Make(bytes.Clone(raw))
+		if w.atOnce >= 2 { // else it is written before raw is used again
+			raw = bytes.Clone(raw)
+		}
+		block, err := w.sink.Make(raw)
 		if err != nil {
 			return nil, err
 		}
-		return block.CID, b.add(block, depth)
+		return block.CID, add(block, depth)
 	}
 }
 
