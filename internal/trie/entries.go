@@ -146,6 +146,12 @@ const atOnce = 64
 // fetch reads the first of the records into a place for them.
 func (a *arena) fetch(records []record, into *[atOnce]Item) []Item {
 	items := into[:min(atOnce, len(records))]
+	var touched byte
+	for i := range items {
+		at := records[i].at
+		touched |= a.chunks[at>>32][uint32(at)]
+	}
+	runtime.KeepAlive(touched) // the reads are what it is for
 	for i := range items {
 		key, value := a.read(records[i].at)
 		items[i] = Item{Head: records[i].head, Key: key, Value: value}

@@ -57,21 +57,33 @@ func (p *Pile) unsorted() unsorted {
 		p.room = make([]record, n+n/64)
 	}
 	records, room := p.room[:p.count], p.room[p.count:2*p.count]
-	var next atomic.Int64
-	var wait sync.WaitGroup
 	starts := make([]int, len(p.counts))
 	for i := 1; i < len(starts); i++ {
 		starts[i] = starts[i-1] + p.counts[i-1]
 	}
-	for range min(runtime.GOMAXPROCS(0), len(starts)) {
+	share(len(starts), func(i int) { p.hash(i, records[starts[i]:]) })
+	return unsorted{p.order, &p.arena, records, room}
+}
+
+// share calls use with each number below n, on all cores.
+func share(n int, use func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if workers == 1 {
+		for i := range n {
+			use(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range workers {
 		wait.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(starts); i = int(next.Add(1)) - 1 {
-				p.hash(i, records[starts[i]:])
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				use(i)
 			}
 		})
 	}
 	wait.Wait()
-	return unsorted{p.order, &p.arena, records, room}
 }
 
 // hash makes the records of one chunk.
