@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 
+	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	carv2 "github.com/ipld/go-car/v2"
 
@@ -86,7 +87,7 @@ func (b *broken) Unwrap() error { return remote.Permanent(b.err) }
 
 // tree fetches a tree from one gateway.
 func (g *source) tree(ctx context.Context, root cid.Cid, t *tree) error {
-	err := g.client.TryLong(ctx, func(ctx context.Context, patient func(io.Reader) io.Reader) error {
+	err := g.client.TryLong(ctx, func(ctx context.Context, part func(func() error) error) error {
 		response, err := g.send(ctx, http.MethodGet, root, wholeCAR)
 		if err != nil {
 			return err
@@ -96,7 +97,7 @@ func (g *source) tree(ctx context.Context, root cid.Cid, t *tree) error {
 		if kind := response.Header.Get("Content-Type"); !isCAR(kind) {
 			return fmt.Errorf("%w: asked for a CAR it answers with %q", ErrNoCAR, kind)
 		}
-		return t.read(patient(response.Body))
+		return t.read(response.Body, part)
 	})
 	err = g.blame(err)
 	if status, ok := errors.AsType[*remote.StatusError](err); ok && refused(status.Code) {
@@ -133,14 +134,22 @@ func newTree(root cid.Cid, most int, visit func(c cid.Cid, block []byte) error) 
 	return &tree{visit: visit, most: most, missing: map[cid.Cid]struct{}{root: {}}, have: map[cid.Cid]struct{}{}}
 }
 
-// read takes in a CAR.
-func (t *tree) read(r io.Reader) error {
-	car, err := carv2.NewBlockReader(bufio.NewReaderSize(r, 1<<16), append(carfile.Limits(), carv2.WithTrustedCAR(true))...) // add checks
+// read takes in a CAR, whose header and blocks are parts of the answer.
+func (t *tree) read(r io.Reader, part func(func() error) error) error {
+	var car *carv2.BlockReader
+	err := part(func() (err error) {
+		car, err = carv2.NewBlockReader(bufio.NewReaderSize(r, 1<<16), append(carfile.Limits(), carv2.WithTrustedCAR(true))...) // add checks
+		return err
+	})
 	if err != nil {
 		return t.early(err)
 	}
 	for len(t.missing) > 0 {
-		block, err := car.Next()
+		var block blocks.Block
+		err := part(func() (err error) {
+			block, err = car.Next()
+			return err
+		})
 		if err != nil {
 			return t.early(err)
 		}

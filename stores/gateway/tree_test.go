@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -128,8 +129,14 @@ func TestFaultyTrees(t *testing.T) {
 			func(err error) bool { return strings.Contains(err.Error(), "damaged") }},
 		"a section too long": {append(car(sections(order[:2]...)...), varint(1<<40)...), 2,
 			func(err error) bool { return strings.Contains(err.Error(), "damaged") }},
-		"wrong bytes":        {car(section(order[0]), section(order[1]), lie), 2, wrongBytes},
-		"a block of no tree": {car(section(order[0]), junk), 1, noCAR},
+		"a length without end": {append(car(sections(order[:2]...)...), bytes.Repeat([]byte{0x80}, 1<<16)...), 2,
+			func(err error) bool { return strings.Contains(err.Error(), "damaged") }},
+		"a section without a CID": {append(car(sections(order[:2]...)...), 1, 0), 2,
+			func(err error) bool { return strings.Contains(err.Error(), "damaged") }},
+		"a block within its CID": {car(section(order[0]), [2][]byte{inlined(cid.Raw, []byte("x")).Bytes(), []byte("x")}), 1, noCAR},
+		"a CID of a MiB":         {car(section(order[0]), [2][]byte{inlined(cid.Raw, make([]byte, 1<<20)).Bytes(), nil}), 1, noCAR},
+		"wrong bytes":            {car(section(order[0]), section(order[1]), lie), 2, wrongBytes},
+		"a block of no tree":     {car(section(order[0]), junk), 1, noCAR},
 		"a block of no tree, for a link that repeats": {car(section(order[0]), section(order[1]), junk), 2, noCAR},
 		"another root":            {car(sections(order[1:]...)...), 0, noCAR},
 		"children before parents": {car(section(order[2]), section(order[0])), 0, noCAR},
@@ -307,6 +314,55 @@ func TestSlowTree(t *testing.T) {
 	}
 }
 
+// TestDrippingTree wants a tree to be given up that goes on for ever and never
+// comes to its next block.
+func TestDrippingTree(t *testing.T) {
+	b, order := small()
+	// A CARv2 says where in it the blocks begin.
+	far := append([]byte("\x0a\xa1gversion\x02"), make([]byte, 40)...)
+	binary.LittleEndian.PutUint64(far[11+16:], 1<<60)
+	binary.LittleEndian.PutUint64(far[11+24:], 1<<20)
+	root := car([2][]byte{order[0].Bytes(), b.block(order[0])})
+	for name, test := range map[string]struct {
+		begin     []byte
+		pause     time.Duration
+		delivered int
+	}{
+		"before the header": {varint(1000), 20 * time.Millisecond, 0},
+		"before the blocks": {far, 0, 0},
+		"within a block":    {append(root, varint(1<<20)...), 20 * time.Millisecond, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/vnd.ipld.car")
+				_, _ = w.Write(test.begin)
+				drip := order[1].Bytes()
+				if test.pause == 0 {
+					drip = make([]byte, 1<<16)
+				}
+				for i := 0; r.Context().Err() == nil; i++ {
+					if test.pause > 0 {
+						drip = drip[:1]
+						time.Sleep(test.pause)
+					}
+					if _, err := w.Write(drip); err != nil {
+						return
+					}
+					w.(http.Flusher).Flush()
+				}
+			})
+			began := time.Now()
+			got, err := fetch(t, open(t, remote.Options{Retries: -1, Timeout: 300 * time.Millisecond}, g), b, order[0])
+			if len(got) != test.delivered || err == nil || !strings.Contains(err.Error(), "300ms") {
+				t.Errorf("%d blocks, %v", len(got), err)
+			}
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("that took %v", took)
+			}
+		})
+	}
+}
+
 // TestTooManyBlocks wants what is remembered to have a bound, links to blocks
 // that never come included.
 func TestTooManyBlocks(t *testing.T) {
@@ -326,17 +382,19 @@ func TestTooManyBlocks(t *testing.T) {
 	}
 }
 
+// inlined is the CID that holds a block.
+func inlined(codec uint64, data []byte) cid.Cid {
+	c, err := cid.V1Builder{Codec: codec, MhType: multihash.IDENTITY}.Sum(data)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
 // TestLinksOf wants the links of all that a map may link to.
 func TestLinksOf(t *testing.T) {
 	b := newContent()
 	one, two := b.raw("one"), b.raw("two")
-	inlined := func(codec uint64, data []byte) cid.Cid {
-		c, err := cid.V1Builder{Codec: codec, MhType: multihash.IDENTITY}.Sum(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
 	list := b.list(one, two)
 	within := b.list(inlined(cid.DagCBOR, b.block(list)), inlined(cid.Raw, []byte("x")))
 	pb := b.put(cid.DagProtobuf, append([]byte("\x12\x26\x0a\x24"), one.Bytes()...))

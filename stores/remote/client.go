@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 )
@@ -54,15 +53,20 @@ func (c *Client) Do(ctx context.Context, what string, attempt func(ctx context.C
 // An attempt must not make others within itself: each would keep its place
 // while it waits for one more.
 func (c *Client) Try(ctx context.Context, attempt func(ctx context.Context) error) error {
-	return c.TryLong(ctx, func(ctx context.Context, _ func(io.Reader) io.Reader) error { return attempt(ctx) })
+	return c.try(ctx, func(ctx context.Context, _ *time.Timer) error { return attempt(ctx) })
 }
 
-// TryLong is Try of an attempt that reads an answer of any length: through
-// patient, each single read may take Timeout, and the time between reads is the
-// reader's own. What comes before the first read still has Timeout in all.
-func (c *Client) TryLong(ctx context.Context, attempt func(ctx context.Context, patient func(io.Reader) io.Reader) error) error {
+// TryLong is Try of an attempt that reads an answer of many parts: what is done
+// within part may take Timeout each time, however its bytes drip in, and the
+// time between parts is the attempt's own. What comes before the first part has
+// Timeout in all.
+func (c *Client) TryLong(ctx context.Context, attempt func(ctx context.Context, part func(read func() error) error) error) error {
 	return c.try(ctx, func(ctx context.Context, timer *time.Timer) error {
-		return attempt(ctx, func(r io.Reader) io.Reader { return &patientReader{r, timer, c.options.Timeout} })
+		return attempt(ctx, func(read func() error) error {
+			timer.Reset(c.options.Timeout)
+			defer timer.Stop()
+			return read()
+		})
 	})
 }
 
@@ -92,19 +96,6 @@ func (c *Client) try(ctx context.Context, attempt func(ctx context.Context, time
 		return late
 	}
 	return withoutQueries(err)
-}
-
-// patientReader lets a time limit run only while it reads.
-type patientReader struct {
-	from  io.Reader
-	timer *time.Timer
-	limit time.Duration
-}
-
-func (p *patientReader) Read(into []byte) (int, error) {
-	p.timer.Reset(p.limit)
-	defer p.timer.Stop()
-	return p.from.Read(into)
 }
 
 // timeoutError is an attempt that took too long.

@@ -300,32 +300,34 @@ func (r *slowReader) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// TestPatience wants a long answer to be read as long as it comes, however long
-// its reader thinks about it.
-func TestPatience(t *testing.T) {
+// TestParts wants a long answer to be read as long as each part of it comes in
+// time, however long its reader thinks about it.
+func TestParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(Options{Timeout: time.Second, Retries: -1})
-		read := func(pause, think time.Duration) error {
-			return c.TryLong(t.Context(), func(ctx context.Context, patient func(io.Reader) io.Reader) error {
+		read := func(bytes int, pause, think time.Duration) error {
+			return c.TryLong(t.Context(), func(ctx context.Context, part func(func() error) error) error {
 				time.Sleep(900 * time.Millisecond)
-				r := patient(&slowReader{ctx, pause, 10})
-				for {
-					_, err := r.Read(make([]byte, 1))
-					if err == io.EOF {
-						return nil
-					}
-					if err != nil {
+				for range 10 {
+					if err := part(func() error {
+						_, err := io.ReadAll(&slowReader{ctx, pause, bytes})
+						return err
+					}); err != nil {
 						return err
 					}
 					time.Sleep(think)
 				}
+				return nil
 			})
 		}
-		if err := read(900*time.Millisecond, 5*time.Second); err != nil {
+		if err := read(8, 100*time.Millisecond, 5*time.Second); err != nil {
 			t.Errorf("a slow reader: %v", err)
 		}
-		if err := read(1100*time.Millisecond, 0); !is[*timeoutError](err) {
+		if err := read(1, 1100*time.Millisecond, 0); !is[*timeoutError](err) {
 			t.Errorf("an answer that does not go on: %v", err)
+		}
+		if err := read(11, 100*time.Millisecond, 0); !is[*timeoutError](err) {
+			t.Errorf("a part that drips in: %v", err)
 		}
 	})
 }
