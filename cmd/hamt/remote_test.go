@@ -13,24 +13,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/boxo/blockservice"
+	"github.com/ipfs/boxo/exchange/offline"
+	boxo "github.com/ipfs/boxo/gateway"
 	"github.com/ipfs/go-cid"
-
-	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
+	"github.com/ipld/go-car/v2/blockstore"
 )
 
 // answer may answer in a gateway's place, and says whether it did. n counts the
 // requests.
 type answer func(w http.ResponseWriter, r *http.Request, n int64) bool
 
-// gateway is a trustless gateway that has the blocks of a CAR.
+// gateway is a trustless gateway, that of boxo and Kubo, that has the blocks of a
+// CAR.
 type gateway struct {
 	url    string
 	delay  atomic.Int64           // of each answer, in nanoseconds
 	answer atomic.Pointer[answer] // what comes before its own, if anything does
+	trees  atomic.Bool            // it gives CARs, too
 
-	requests, flying, most atomic.Int64
-	mu                     sync.Mutex
-	asked                  map[cid.Cid]int
+	requests, flying, most, bytes atomic.Int64
+	mu                            sync.Mutex
+	asked                         map[cid.Cid]int // for single blocks
 }
 
 // answers lets something else answer first; nil for nothing.
@@ -42,14 +46,20 @@ func (g *gateway) answers(a answer) {
 	g.answer.Store(&a)
 }
 
-// serve starts a gateway with the blocks of a map in the place's store.
+// serve starts a gateway with the blocks of a map in the place's store, and what
+// its values link to.
 func (p place) serve(root string) *gateway {
 	p.t.Helper()
 	p.ok("", "export", root, "--values", "-o", "served.car")
-	file, err := carfile.Open(filepath.Join(p.dir, "served.car"))
+	file, err := blockstore.OpenReadOnly(filepath.Join(p.dir, "served.car"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	backend, err := boxo.NewBlocksBackend(blockservice.New(file, offline.Exchange(file)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	honest := boxo.NewHandler(boxo.Config{}, backend)
 	g := &gateway{asked: map[cid.Cid]int{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.flies(g.flying.Add(1))
@@ -59,25 +69,19 @@ func (p place) serve(root string) *gateway {
 		if other := g.answer.Load(); other != nil && (*other)(w, r, n) {
 			return
 		}
-		if r.URL.Query().Get("format") != "raw" {
+		if r.URL.Query().Get("format") == "raw" {
+			c, err := cid.Decode(strings.TrimPrefix(r.URL.Path, "/ipfs/"))
+			if err != nil {
+				p.t.Error(err)
+			}
+			g.mu.Lock()
+			g.asked[c]++
+			g.mu.Unlock()
+		} else if !g.trees.Load() {
 			http.Error(w, "raw blocks alone", http.StatusBadRequest)
 			return
 		}
-		c, err := cid.Decode(strings.TrimPrefix(r.URL.Path, "/ipfs/"))
-		if err != nil {
-			http.Error(w, "no CID", http.StatusBadRequest)
-			return
-		}
-		g.mu.Lock()
-		g.asked[c]++
-		g.mu.Unlock()
-		block, err := file.Get(r.Context(), c)
-		if err != nil {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "application/vnd.ipld.raw")
-		_, _ = w.Write(block)
+		honest.ServeHTTP(weighed{w, &g.bytes}, r)
 	}))
 	p.t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -88,6 +92,17 @@ func (p place) serve(root string) *gateway {
 	})
 	g.url = server.URL
 	return g
+}
+
+// weighed counts the bytes of answers.
+type weighed struct {
+	http.ResponseWriter
+	bytes *atomic.Int64
+}
+
+func (w weighed) Write(p []byte) (int, error) {
+	w.bytes.Add(int64(len(p)))
+	return w.ResponseWriter.Write(p)
 }
 
 func (g *gateway) flies(n int64) {
@@ -363,6 +378,52 @@ func TestCopy(t *testing.T) {
 	p.fails(2, "a CAR has no names", "", "copy", root, "--to", "x.car", "--name", "x")
 	p.fails(2, "kubo:URL or gateway:URL", "", "--store", "http://127.0.0.1:5001", "names")
 	p.fails(2, "--timeout", "", "--timeout", "0", "--store", "gateway:"+g.url, "len", root)
+}
+
+// TestCopyTrees: from a gateway that gives CARs a new store gets a map in few
+// requests, and of what values link to nothing unless it is asked for.
+func TestCopyTrees(t *testing.T) {
+	p := newPlace(t)
+	root := p.root(lines(5000), "build", "--bit-width", "5")
+	blocks := p.blocks(root)
+	g := p.serve(root)
+	g.trees.Store(true)
+	from := "gateway:" + g.url
+	copied := func(to string, most int, args ...string) {
+		t.Helper()
+		g.forget()
+		g.bytes.Store(0)
+		if got := p.root("", append([]string{"copy", "--from", from, "--to", to}, args...)...); got != root {
+			t.Errorf("%s: %s", to, got)
+		}
+		if n := g.forget(); int(n) > most {
+			t.Errorf("copy to %s: %d requests, and not %d at most", to, n, most)
+		}
+		p.same("verify", p.ok("", "--store", to, "verify", root), "")
+	}
+	copied("one", blocks/4, root)
+	copied("few", blocks/4, root, "--at-once", "4")
+	copied("few.car", blocks/4, root)
+	g.trees.Store(false)
+	copied("singly", blocks+1, root)
+
+	// Values that are blocks of their own.
+	var people strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&people, "{\"key\":\"%d\",\"value\":%q}\n", i, strings.Repeat(fmt.Sprint("person ", i), 2000))
+	}
+	root = p.root(people.String(), "build", "--bit-width", "3", "--inline-bytes", "1KiB")
+	blocks = p.blocks(root)
+	g = p.serve(root)
+	g.trees.Store(true)
+	from = "gateway:" + g.url
+	copied("alone", blocks+1, root)
+	if n := g.bytes.Load(); n > 500_000 {
+		t.Errorf("%d bytes came for %d blocks of a map", n, blocks)
+	}
+	p.fails(3, "is not in the store", "", "--store", "alone", "get", root, "1", "--follow")
+	copied("all", 2, root, "--values")
+	p.same("a value", p.ok("", "--store", "all", "get", root, "1", "--follow"), p.ok("", "get", root, "1", "--follow"))
 }
 
 // TestBuildIntoCAR: the CAR has the map, whatever was there is replaced when it

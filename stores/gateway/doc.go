@@ -19,7 +19,15 @@
 //	GET URL/ipfs/CID?format=car&dag-scope=all
 //	Accept: application/vnd.ipld.car; version=1; order=dfs; dups=n
 //
-// Not each gateway can do this: that it cannot is remembered. Redirects are
+// Package transfer asks for that where it copies into a new store: for all below
+// the root with values, else for some parts of the map at the same time, each of
+// which it ends before it would bring what a value links to. For 41,700 blocks
+// from a gateway that takes 50 ms for each request, that is 4 s and 17 requests;
+// one by one, 64 at a time, they take 35 s. Whoever reads a map, or exports it,
+// asks for single blocks: they come in the order in which they are wanted, and
+// those that are in a cache are not asked for.
+//
+// Not each gateway can give CARs: that it cannot is remembered. Redirects are
 // followed; credentials (remote.Options.Credentials) go to the origin that they
 // are meant for and to no other.
 //

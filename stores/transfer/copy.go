@@ -4,7 +4,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
@@ -28,23 +27,25 @@ type Options struct {
 	// link to.
 	Values bool
 	// Fresh says that the destination is new. Then a source that can give all
-	// below a root at once is asked for that, if Values is set: such sources
-	// follow the links in values, too.
+	// below a block in one answer is asked for that, which saves most of the
+	// requests: for all below the root if Values is set, else for parts of the
+	// map, as long as no value in them is a link. Into a destination that has
+	// some blocks already, each is asked for by itself: no others are moved.
 	Fresh bool
 	// AtOnce is how many blocks may be on their way at the same time; 0 means
 	// as many as the library reads ahead.
 	AtOnce int
 	// Begun, if not nil, is called with the map when its root is there.
 	Begun func(m *adl.Node)
-	// Progress, if not nil, is called after each block, by several goroutines
-	// at the same time.
+	// Progress, if not nil, is called whenever it has changed, by several
+	// goroutines at the same time.
 	Progress func(Progress)
 }
 
 // Progress is how far a copy is.
 type Progress struct {
 	Seen  int64 // blocks looked at
-	Moved int64 // of them, blocks that the destination lacked
+	Moved int64 // blocks that the destination lacked: seen, or to be seen soon
 	Bytes int64 // of those
 	// Opaque counts linked blocks in a codec that is not known here: they are
 	// copied, and what they may link to is not.
@@ -61,14 +62,16 @@ type Progress struct {
 // is a *fault.Error.
 func Copy(ctx context.Context, root cid.Cid, from stores.Store, to stores.Writable, o Options) (Progress, error) {
 	c := &copier{from: from, to: to, options: o, flights: flight.NewGroup[[]byte]()}
-	if o.Fresh && o.Values {
-		if err := c.tree(ctx, root); err != nil {
-			return c.progress(), err
-		}
-	}
 	options := []hamt.Option{hamt.WithParams(o.Params)}
 	if o.AtOnce > 0 {
 		options = append(options, hamt.WithReadAhead(o.AtOnce))
+	}
+	if source, ok := from.(treeStore); ok && o.Fresh && o.Values {
+		// One answer for all: values of several parts of the map may link to
+		// the same blocks, which would come with each part.
+		if _, err := c.tree(ctx, source, root, nil); err != nil {
+			return c.progress(), err
+		}
 	}
 	walking, cancel := context.WithCancel(ctx)
 	err := c.walk(walking, root, options)
@@ -90,10 +93,15 @@ func (c *copier) walk(ctx context.Context, root cid.Cid, options []hamt.Option) 
 	if o.Begun != nil {
 		o.Begun(m)
 	}
+	if source, ok := c.from.(treeStore); ok && o.Fresh && !o.Values {
+		if err := c.parts(ctx, source, root, m); err != nil {
+			return err
+		}
+	}
 	if o.Values {
 		err = EachLinked(ctx, m, c.get, func(_ cid.Cid, _ []byte, opaque bool) error {
 			if opaque {
-				c.opaque.Add(1)
+				c.count.opaque.Add(1)
 			}
 			return nil
 		})
@@ -110,7 +118,7 @@ type copier struct {
 	options Options
 	flights *flight.Group[[]byte] // a block that several link to moves once
 
-	seen, moved, bytes, opaque atomic.Int64
+	count struct{ seen, moved, bytes, opaque atomic.Int64 }
 
 	// Loads begun ahead are still under way when a walk breaks off. They end
 	// before the copy does: the stores may be closed after that.
@@ -120,20 +128,26 @@ type copier struct {
 var errOver = errors.New("the copy is over")
 
 func (c *copier) progress() Progress {
-	return Progress{Seen: c.seen.Load(), Moved: c.moved.Load(), Bytes: c.bytes.Load(), Opaque: c.opaque.Load()}
+	return Progress{Seen: c.count.seen.Load(), Moved: c.count.moved.Load(), Bytes: c.count.bytes.Load(), Opaque: c.count.opaque.Load()}
 }
 
-// get gives a block, which the destination has from then on.
+// get is moved, for who goes through the map.
 func (c *copier) get(ctx context.Context, id cid.Cid) ([]byte, error) {
+	block, err := c.moved(ctx, id)
+	if err == nil {
+		c.count.seen.Add(1)
+		c.tell()
+	}
+	return block, err
+}
+
+// moved gives a block, which the destination has from then on.
+func (c *copier) moved(ctx context.Context, id cid.Cid) ([]byte, error) {
 	if !c.loads.Enter() {
 		return nil, errOver
 	}
 	defer c.loads.Leave()
-	block, err := c.flights.Do(ctx, id.Bytes(), func() ([]byte, error) { return c.move(ctx, id) })
-	if err == nil {
-		c.saw()
-	}
-	return block, err
+	return c.flights.Do(ctx, id.Bytes(), func() ([]byte, error) { return c.move(ctx, id) })
 }
 
 // move gives a block, and puts it where it was not.
@@ -159,37 +173,14 @@ func (c *copier) put(ctx context.Context, id cid.Cid, block []byte) error {
 	if err := c.to.Put(ctx, id, block); err != nil {
 		return err
 	}
-	c.moved.Add(1)
-	c.bytes.Add(int64(len(block)))
+	c.count.moved.Add(1)
+	c.count.bytes.Add(int64(len(block)))
+	c.tell()
 	return nil
 }
 
-func (c *copier) saw() {
-	c.seen.Add(1)
+func (c *copier) tell() {
 	if c.options.Progress != nil {
 		c.options.Progress(c.progress())
 	}
-}
-
-// treeStore is a store that can give all blocks below a root in one answer.
-type treeStore interface {
-	Tree(ctx context.Context, root cid.Cid, visit func(c cid.Cid, block []byte) error) error
-}
-
-// tree puts what the source gives in one answer. That it gives less than all,
-// or nothing, is no error: what is missing is asked for block by block.
-func (c *copier) tree(ctx context.Context, root cid.Cid) error {
-	source, ok := c.from.(treeStore)
-	if !ok {
-		return nil
-	}
-	var failed error
-	_ = source.Tree(ctx, root, func(id cid.Cid, block []byte) error {
-		failed = c.put(ctx, id, block)
-		return failed
-	})
-	if failed != nil {
-		return fmt.Errorf("copying: %w", failed)
-	}
-	return ctx.Err()
 }

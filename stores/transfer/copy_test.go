@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -96,7 +97,14 @@ func (m *memory) add(t *testing.T, codec uint64, block []byte) cidlink.Link {
 // build puts a map of n entries, each set by value, and gives its root.
 func (m *memory) build(t *testing.T, n int, value func(txn *builder.Txn, key string, i int) error) cid.Cid {
 	t.Helper()
-	txn, err := builder.Prototype{Params: small, LinkSystem: m.LinkSystem()}.NewTxn()
+	return m.buildIn(t, cid.DagCBOR, n, value)
+}
+
+// buildIn is build of blocks in a codec.
+func (m *memory) buildIn(t *testing.T, codec uint64, n int, value func(txn *builder.Txn, key string, i int) error) cid.Cid {
+	t.Helper()
+	links := cidlink.LinkPrototype{Prefix: cid.NewPrefixV1(codec, multihash.SHA2_256)}
+	txn, err := builder.Prototype{Params: small, LinkSystem: m.LinkSystem(), LinkPrototype: links}.NewTxn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,22 +312,44 @@ func loadMap(t *testing.T, m *memory, root cid.Cid, ahead int) *adl.Node {
 	return node
 }
 
-// whole is a store that can give all below a root, up to a point.
+// whole is a store that can give all below a block, up to a point.
 type whole struct {
 	*memory
 	breaks int
+	asked  atomic.Int64
+	gave   sync.Map // the blocks that came so
 }
 
-func (w whole) Tree(_ context.Context, _ cid.Cid, visit func(c cid.Cid, block []byte) error) error {
-	for c, block := range w.blocks {
-		if w.breaks--; w.breaks < 0 {
+func (w *whole) Tree(_ context.Context, root cid.Cid, visit func(c cid.Cid, block []byte) error) error {
+	w.asked.Add(1)
+	seen, left := map[cid.Cid]bool{}, w.breaks
+	var walk func(c cid.Cid) error
+	walk = func(c cid.Cid) error {
+		if seen[c] {
+			return nil
+		}
+		if left--; left < 0 {
 			return errors.New("the rest got lost")
 		}
-		if err := visit(c, block); err != nil {
+		seen[c] = true
+		w.gave.Store(c, true)
+		if err := visit(c, w.blocks[c]); err != nil {
 			return err
 		}
+		links, _, err := blockLinks(c, w.blocks[c])
+		for _, link := range links {
+			if err == nil {
+				err = walk(link)
+			}
+		}
+		return err
 	}
-	return nil
+	return walk(root)
+}
+
+func (w *whole) given() (n int) {
+	w.gave.Range(func(any, any) bool { n++; return true })
+	return n
 }
 
 // TestCopyTree: what comes in one answer is not asked for again, and what is
@@ -328,8 +358,8 @@ func TestCopyTree(t *testing.T) {
 	from, root := linkedMap(t)
 	for _, breaks := range []int{0, 50, 10_000} {
 		from.forget()
-		to := newMemory()
-		if _, err := Copy(t.Context(), root, whole{from, breaks}, to, Options{Values: true, Fresh: true}); err != nil {
+		source, to := &whole{memory: from, breaks: breaks}, newMemory()
+		if _, err := Copy(t.Context(), root, source, to, Options{Values: true, Fresh: true}); err != nil {
 			t.Fatal(err)
 		}
 		for c := range to.blocks {
@@ -337,8 +367,69 @@ func TestCopyTree(t *testing.T) {
 				t.Errorf("%s was put %d times", c, to.puts[c])
 			}
 		}
-		if left := max(0, len(from.blocks)-breaks); len(from.gets) > left || len(to.blocks) < len(from.blocks)-2 {
+		if left := len(to.blocks) - source.given(); source.asked.Load() != 1 || len(from.gets) != left || len(to.blocks) != len(from.blocks)-2 {
 			t.Errorf("breaks at %d: %d blocks asked for, %d there", breaks, len(from.gets), len(to.blocks))
+		}
+	}
+}
+
+// TestCopyParts: of a map alone that has no links in its values, parts come in
+// one answer each, whatever the codec; what is missing from one is asked for.
+func TestCopyParts(t *testing.T) {
+	for _, codec := range []uint64{cid.DagCBOR, cid.DagJSON} {
+		from := newMemory()
+		root := from.buildIn(t, codec, 3000, number)
+		for _, breaks := range []int{0, 3, 10_000} {
+			from.forget()
+			source, to := &whole{memory: from, breaks: breaks}, newMemory()
+			done, err := Copy(t.Context(), root, source, to, Options{Fresh: true, AtOnce: 16})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameBlocks(t, to, from)
+			if int(done.Moved) != len(from.blocks) || len(from.gets) != len(from.blocks)-source.given() {
+				t.Errorf("breaks at %d: %+v, %d of %d blocks asked for", breaks, done, len(from.gets), len(from.blocks))
+			}
+			// The root has 8 parts, of which 4 would be enough.
+			if asked := source.asked.Load(); breaks == 0 && asked != 1 || breaks > 0 && asked != 8 {
+				t.Errorf("breaks at %d: %d parts asked for", breaks, asked)
+			}
+			if breaks == 10_000 && len(from.gets) > 1 {
+				t.Errorf("%d blocks were asked for by themselves", len(from.gets))
+			}
+		}
+		// Into what is not new each block is asked for: none moves in vain.
+		source := &whole{memory: from, breaks: 10_000}
+		if _, err := Copy(t.Context(), root, source, newMemory(), Options{}); err != nil || source.asked.Load() != 0 {
+			t.Errorf("%d parts were asked for, %v", source.asked.Load(), err)
+		}
+	}
+}
+
+// TestCopyPartsEnd: an answer is ended before it brings what a value links to.
+func TestCopyPartsEnd(t *testing.T) {
+	for _, linkAt := range []int{0, 2900} {
+		from := newMemory()
+		far := from.add(t, cid.Raw, []byte("gigabytes"))
+		root := from.build(t, 3000, func(txn *builder.Txn, key string, i int) error {
+			if i < linkAt || i%20 != 0 {
+				// Looks as a link does, and is none.
+				return txn.SetString(key, basicnode.NewBytes([]byte{0xd8, 42, byte(i)}))
+			}
+			return txn.SetString(key, basicnode.NewLink(far))
+		})
+		source, to := &whole{memory: from, breaks: 10_000}, newMemory()
+		if _, err := Copy(t.Context(), root, source, to, Options{Fresh: true, AtOnce: 16}); err != nil {
+			t.Fatal(err)
+		}
+		if len(to.blocks) != len(from.blocks)-1 {
+			t.Errorf("%d of %d blocks", len(to.blocks), len(from.blocks))
+		}
+		if _, gave := source.gave.Load(far.Cid); gave {
+			t.Error("what a value links to came along")
+		}
+		if asked := source.asked.Load(); linkAt == 0 && asked > 1 || asked > 8 {
+			t.Errorf("%d parts asked for", asked)
 		}
 	}
 }
