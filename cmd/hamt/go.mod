@@ -3,6 +3,7 @@ module github.com/ipld-hamt/go-ipld-hamt/cmd/hamt
 go 1.26.4
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/ipfs/boxo v0.43.0
 	github.com/ipfs/go-cid v0.6.2
 	github.com/ipld-hamt/go-ipld-hamt v0.0.0

@@ -31,6 +31,7 @@ type gateway struct {
 	delay  atomic.Int64           // of each answer, in nanoseconds
 	answer atomic.Pointer[answer] // what comes before its own, if anything does
 	trees  atomic.Bool            // it gives CARs, too
+	drip   atomic.Int64           // a pause before each piece of an answer, in nanoseconds
 
 	requests, flying, most, bytes atomic.Int64
 	mu                            sync.Mutex
@@ -81,7 +82,7 @@ func (p place) serve(root string) *gateway {
 			http.Error(w, "raw blocks alone", http.StatusBadRequest)
 			return
 		}
-		honest.ServeHTTP(weighed{w, &g.bytes}, r)
+		honest.ServeHTTP(weighed{w, g}, r)
 	}))
 	p.t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -94,14 +95,15 @@ func (p place) serve(root string) *gateway {
 	return g
 }
 
-// weighed counts the bytes of answers.
+// weighed counts the bytes of answers, and slows them down.
 type weighed struct {
 	http.ResponseWriter
-	bytes *atomic.Int64
+	*gateway
 }
 
 func (w weighed) Write(p []byte) (int, error) {
 	w.bytes.Add(int64(len(p)))
+	time.Sleep(time.Duration(w.drip.Load()))
 	return w.ResponseWriter.Write(p)
 }
 

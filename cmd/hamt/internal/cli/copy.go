@@ -97,7 +97,7 @@ func (c *copying) copy(ctx context.Context, from stores.Store, root rootRef) (er
 				p.expect(ctx, m)
 			}
 		},
-		Progress: func(at transfer.Progress) { p.set(at.Seen) },
+		Progress: func(at transfer.Progress) { p.set(max(at.Seen, at.Moved)) },
 	})
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,6 +34,7 @@ type app struct {
 	out      *bufio.Writer
 	err      io.Writer
 	terminal any // what is behind out
+	screen   screen
 
 	store    storeFlags
 	deadline time.Duration
@@ -68,14 +70,19 @@ func Main(args []string, in io.Reader, out, err io.Writer) int {
 	// Whoever asks a second time does not want to wait for the end.
 	defer context.AfterFunc(ctx, stop)()
 
-	a := &app{in: in, out: bufio.NewWriterSize(out, 64<<10), err: err, terminal: out}
+	a := &app{in: in, err: err, terminal: out}
+	lines := &beside{to: out, screen: &a.screen}
+	if isTerminal(out) {
+		out = lines
+	}
+	a.out = bufio.NewWriterSize(out, 64<<10)
 	defer a.cleanUp()
 	root := a.command()
 	root.SetArgs(args)
 	root.SetOut(a.out)
 	root.SetErr(err)
 	failure := root.ExecuteContext(ctx)
-	if flushed := a.out.Flush(); failure == nil && flushed != nil {
+	if flushed := errors.Join(a.out.Flush(), lines.finish()); failure == nil && flushed != nil {
 		failure = fmt.Errorf("cannot print: %w", flushed)
 	}
 	if failure != nil && !a.began {
@@ -161,7 +168,8 @@ func noSuchVerb(args []string) error {
 
 // say prints a line for people.
 func (a *app) say(message string) {
-	fmt.Fprintf(a.err, "hamt: %s\n", strings.ReplaceAll(trimPrefix(message), "\n", "; "))
+	line := fmt.Sprintf("hamt: %s\n", strings.ReplaceAll(trimPrefix(message), "\n", "; "))
+	a.screen.print(func() { fmt.Fprint(a.err, line) })
 }
 
 // warn prints a line about something that is not as it should be.

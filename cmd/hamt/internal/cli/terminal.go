@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,7 +54,7 @@ func (a *app) progress(what string, total int64, bytes bool) *progress {
 		return p
 	}
 	p.stop, p.gone = make(chan struct{}), make(chan struct{})
-	go p.draw(a.err)
+	go p.draw(a.err, &a.screen)
 	return p
 }
 
@@ -77,7 +79,7 @@ func (p *progress) end() {
 	p.stop = nil
 }
 
-func (p *progress) draw(w io.Writer) {
+func (p *progress) draw(w io.Writer, s *screen) {
 	defer close(p.gone)
 	select {
 	case <-p.stop:
@@ -86,31 +88,88 @@ func (p *progress) draw(w io.Writer) {
 	}
 	ticks := time.NewTicker(progressEvery)
 	defer ticks.Stop()
+	defer s.draw(nil, 0, 0)
 	var drawn *phase
 	var bar *progressbar.ProgressBar
-	// A bar that cannot be drawn is nothing to fail for.
 	for {
 		if now := p.at.Load(); now != drawn {
-			if bar != nil {
-				_ = bar.Clear()
-			}
 			drawn, bar = now, newBar(w, now)
 		}
-		done, total := drawn.done.Load(), drawn.total.Load()
-		if total != bar.GetMax64() && total > 0 {
-			bar.ChangeMax64(total)
-		}
-		if total > 0 { // a full bar would finish itself, before the work is finished
-			done = min(done, total-1)
-		}
-		_ = bar.Set64(done)
+		s.draw(bar, drawn.done.Load(), drawn.total.Load())
 		select {
 		case <-ticks.C:
 		case <-p.stop:
-			_ = bar.Clear()
 			return
 		}
 	}
+}
+
+// screen keeps the bar apart from lines, where both go to one terminal.
+type screen struct {
+	mu  sync.Mutex
+	bar *progressbar.ProgressBar // that is to be seen, if any is
+}
+
+// draw shows how far a bar is, in the place of the one that was there; nil for
+// none. One that cannot be drawn is nothing to fail for.
+func (s *screen) draw(bar *progressbar.ProgressBar, done, total int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bar != nil && s.bar != bar {
+		_ = s.bar.Clear()
+	}
+	s.bar = bar
+	if bar == nil {
+		return
+	}
+	if total != bar.GetMax64() && total > 0 {
+		bar.ChangeMax64(total)
+	}
+	if total > 0 { // a full bar would finish itself, before the work is finished
+		done = min(done, total-1)
+	}
+	_ = bar.Set64(done)
+}
+
+// print has something printed where no bar is; the bar comes back beneath it.
+func (s *screen) print(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bar != nil {
+		_ = s.bar.Clear()
+	}
+	do()
+}
+
+// beside writes whole lines to a terminal in which there may be a bar.
+type beside struct {
+	to     io.Writer
+	screen *screen
+	line   []byte // that is not at its end yet
+}
+
+func (b *beside) Write(p []byte) (int, error) {
+	end := bytes.LastIndexByte(p, '\n') + 1
+	if end == 0 {
+		b.line = append(b.line, p...)
+		return len(p), nil
+	}
+	err := b.print(append(b.line, p[:end]...))
+	b.line = append(b.line[:0], p[end:]...)
+	return len(p), err
+}
+
+// finish writes what is left.
+func (b *beside) finish() error {
+	if len(b.line) == 0 {
+		return nil
+	}
+	return b.print(b.line)
+}
+
+func (b *beside) print(text []byte) (err error) {
+	b.screen.print(func() { _, err = b.to.Write(text) })
+	return err
 }
 
 func newBar(w io.Writer, p *phase) *progressbar.ProgressBar {
