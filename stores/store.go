@@ -42,6 +42,14 @@ type Writable interface {
 	Publish(ctx context.Context, root cid.Cid) error
 }
 
+// Syncer is a Writable that can keep what was put though nothing is published:
+// for whoever was interrupted, and will go on from there.
+type Syncer interface {
+	// Sync returns when all blocks that were put are where they belong, or can
+	// not get there.
+	Sync() error
+}
+
 // MaxBlockBytes is the largest block that is taken from a store, and the largest
 // that the library reads unless told otherwise.
 const MaxBlockBytes = 16 << 20

@@ -6,12 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ipld-hamt/go-ipld-hamt/interop/kubo/daemon"
 )
@@ -231,6 +239,61 @@ func (k *killing) Read(p []byte) (int, error) {
 	n, err := k.text.Read(p[:min(len(p), 4096)])
 	k.left -= n
 	return n, err
+}
+
+// TestCopyGoesOn breaks off copies into Kubo, by the death of the gateway they
+// come from and by Ctrl-C. What came is there, however little it is, and the next
+// copy asks for the rest alone.
+func TestCopyGoesOn(t *testing.T) {
+	t.Parallel()
+	from, to := daemon.Start(t, nil), daemon.Start(t, nil)
+	m := newMachine(t, from)
+	root := m.ok(lines(5000), "--store", "kubo:", "build", "--bit-width", "5")
+	blocks := m.stat("--store", "kubo:", "stat", root).Blocks
+	behind, err := url.Parse(from.Gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	var most atomic.Int64 // requests that are answered
+	var over func()       // done with one more
+	gateway := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			if asked.Add(1) > most.Load() {
+				over()
+			}
+			r.SetURL(behind)
+		},
+		ErrorLog: log.New(io.Discard, "", 0),
+	})
+	defer gateway.Close()
+	broken := func(status int, begun func(c *exec.Cmd)) {
+		t.Helper()
+		asked.Store(0)
+		c, stdout, stderr := m.command(nil, "hamt", "copy", root, "--from", "gateway:"+gateway.URL, "--to", "kubo:"+to.API, "--retries", "0")
+		begun(c)
+		if err := c.Run(); c.ProcessState.ExitCode() != status || stdout.Len() > 0 {
+			t.Errorf("%v, printed %q, said %q", err, stdout, stderr)
+		}
+	}
+	most.Store(200)
+	broken(3, func(*exec.Cmd) { over = func() { panic(http.ErrAbortHandler) } })
+	broken(130, func(c *exec.Cmd) {
+		over = sync.OnceFunc(func() {
+			if err := c.Process.Signal(os.Interrupt); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Second)
+		})
+	})
+	asked.Store(0)
+	most.Store(math.MaxInt64)
+	m.ok("", "copy", root, "--from", "gateway:"+gateway.URL, "--to", "kubo:"+to.API)
+	// Of those that were in flight when it broke off, some were lost.
+	if n := int(asked.Load()); n > blocks-2*200+2*64 {
+		t.Errorf("%d blocks were asked for in the end, of %d", n, blocks)
+	}
+	m.ok("", "--store", "kubo:"+to.API, "verify", root)
 }
 
 // TestReadme runs the commands of the README's page about publishing, as they

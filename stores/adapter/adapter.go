@@ -68,6 +68,8 @@ func about(c cid.Cid, err error) error {
 	return fmt.Errorf("block %s: %w", c, err)
 }
 
+func (s *store) Sync() error { return s.blocks.sync(context.Background()) }
+
 func (s *store) Publish(ctx context.Context, _ cid.Cid) error { return s.blocks.sync(ctx) }
 
 func (s *store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }

@@ -109,6 +109,14 @@ func (w *writing) Put(ctx context.Context, c cid.Cid, block []byte) error {
 
 func (w *writing) Publish(ctx context.Context, root cid.Cid) error { return w.below.Publish(ctx, root) }
 
+// Sync is that of the store below, if it has one.
+func (w *writing) Sync() error {
+	if below, ok := w.below.(stores.Syncer); ok {
+		return below.Sync()
+	}
+	return nil
+}
+
 func (w *writing) Has(ctx context.Context, c cid.Cid) (bool, error) { return w.below.Has(ctx, c) }
 
 func (c *cache) LinkSystem() *linking.LinkSystem { return c.lsys }

@@ -64,6 +64,7 @@ type Store struct {
 var (
 	_ stores.Writable = (*Store)(nil)
 	_ stores.Named    = (*Store)(nil)
+	_ stores.Syncer   = (*Store)(nil)
 )
 
 // Open gives the store of a node: of the one with an API at an http or https URL

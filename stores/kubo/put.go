@@ -118,6 +118,18 @@ func (s *Store) flush(ctx context.Context) error {
 	return context.Cause(s.lifetime)
 }
 
+// Sync returns when the node has acknowledged all blocks that were put, or an
+// import has failed, which is an error of Put and Publish and not of this, or
+// after the time that a request may take.
+func (s *Store) Sync() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	defer cancel()
+	if err := s.flush(ctx); ctx.Err() != nil && err != nil {
+		return s.failed(fmt.Errorf("it did not get all blocks that were put within %v", s.timeout))
+	}
+	return nil
+}
+
 // Publish returns when the node has acknowledged all blocks that were put, and
 // has the root; with Options.Pin when the root is pinned. A block of another
 // store that the root reaches is not looked for, except by a pin.

@@ -300,3 +300,49 @@ func TestClose(t *testing.T) {
 		t.Errorf("put into a store that is closed: %v", err)
 	}
 }
+
+// TestSync: what was put is at the node though it is not published, and the end
+// of a node is no news, nor waited for longer than a request.
+func TestSync(t *testing.T) {
+	f := newFakeNode(t)
+	s := openFake(t, f, Options{})
+	if err := putBlocks(t, s, 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.imports) != 1 || len(f.imports[0]) != 10 {
+		t.Errorf("%d imports", len(f.imports))
+	}
+	if err := s.Sync(); err != nil || len(f.imports) != 1 {
+		t.Errorf("again: %v, %d imports", err, len(f.imports))
+	}
+
+	f.before = func(command string, w http.ResponseWriter, r *http.Request) bool {
+		http.Error(w, "no", http.StatusForbidden)
+		return true
+	}
+	refused := openFake(t, f, Options{})
+	if err := putBlocks(t, refused, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := refused.Sync(); err != nil {
+		t.Errorf("a node that refuses: %v", err)
+	}
+	b := testBlock(t, 5)
+	if err := refused.Put(t.Context(), b.CID, b.Data); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("what it refused is nobody's error: %v", err)
+	}
+
+	f.before = func(command string, w http.ResponseWriter, r *http.Request) bool { <-f.over; return true }
+	hangs := openFake(t, f, Options{Remote: remote.Options{Timeout: 50 * time.Millisecond, Retries: 5}})
+	if err := putBlocks(t, hangs, 1); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	err := hangs.Sync()
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), f.URL) || time.Since(begun) > 5*time.Second {
+		t.Errorf("a node that does not answer: %v after %v", err, time.Since(begun))
+	}
+}

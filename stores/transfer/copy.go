@@ -55,37 +55,38 @@ type Progress struct {
 // Copy copies a map's blocks that the destination lacks, and no others: what is
 // there already is read there, for what it links to. When it returns without an
 // error, all blocks have been put; Publish is for the caller. After an error
-// the destination keeps what it got, but for what was on its way, and another
-// Copy goes on from there.
+// the destination keeps what it got, if it is a stores.Syncer, and another Copy
+// goes on from there.
 //
 // Blocks are checked against their CIDs before they are put. A fault in the map
 // is a *fault.Error.
 func Copy(ctx context.Context, root cid.Cid, from stores.Store, to stores.Writable, o Options) (Progress, error) {
 	c := &copier{from: from, to: to, options: o, flights: flight.NewGroup[[]byte]()}
-	options := []hamt.Option{hamt.WithParams(o.Params)}
-	if o.AtOnce > 0 {
-		options = append(options, hamt.WithReadAhead(o.AtOnce))
-	}
-	if source, ok := from.(treeStore); ok && o.Fresh && o.Values {
-		// One answer for all: values of several parts of the map may link to
-		// the same blocks, which would come with each part.
-		if _, err := c.tree(ctx, source, root, nil); err != nil {
-			return c.progress(), err
-		}
-	}
 	walking, cancel := context.WithCancel(ctx)
-	err := c.walk(walking, root, options)
+	err := c.walk(walking, root)
 	cancel()
 	c.loads.Close()
-	if keeper, ok := to.(interface{ Sync() error }); ok && err != nil {
-		err = errors.Join(err, keeper.Sync()) // for the copy that goes on from here
+	if syncer, ok := to.(stores.Syncer); ok && err != nil {
+		err = errors.Join(err, syncer.Sync()) // for the copy that goes on from here
 	}
 	return c.progress(), err
 }
 
 // walk reads all of a map through the copier.
-func (c *copier) walk(ctx context.Context, root cid.Cid, options []hamt.Option) error {
+func (c *copier) walk(ctx context.Context, root cid.Cid) error {
 	o := c.options
+	source, givesTrees := c.from.(treeStore)
+	if givesTrees && o.Fresh && o.Values {
+		// One answer for all: values of several parts of the map may link to
+		// the same blocks, which would come with each part.
+		if _, err := c.tree(ctx, source, root, nil); err != nil {
+			return err
+		}
+	}
+	options := []hamt.Option{hamt.WithParams(o.Params)}
+	if o.AtOnce > 0 {
+		options = append(options, hamt.WithReadAhead(o.AtOnce))
+	}
 	m, err := hamt.Load(ctx, stores.ReadingBlocks(c.get), cidlink.Link{Cid: root}, options...)
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func (c *copier) walk(ctx context.Context, root cid.Cid, options []hamt.Option) 
 	if o.Begun != nil {
 		o.Begun(m)
 	}
-	if source, ok := c.from.(treeStore); ok && o.Fresh && !o.Values {
+	if givesTrees && o.Fresh && !o.Values {
 		if err := c.parts(ctx, source, root, m); err != nil {
 			return err
 		}

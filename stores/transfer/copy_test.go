@@ -34,6 +34,9 @@ type memory struct {
 	gets   map[cid.Cid]int
 	puts   map[cid.Cid]int
 	fail   func(c cid.Cid) error // before a block is given
+
+	synced  int
+	syncing error
 }
 
 func newMemory() *memory {
@@ -78,6 +81,8 @@ func (m *memory) Put(_ context.Context, c cid.Cid, block []byte) error {
 func (m *memory) Publish(context.Context, cid.Cid) error { return nil }
 func (m *memory) DefaultRoot() (cid.Cid, bool)           { return cid.Undef, false }
 func (m *memory) Close() error                           { return nil }
+
+func (m *memory) Sync() error { m.synced++; return m.syncing }
 
 func (m *memory) forget() { m.gets, m.puts = map[cid.Cid]int{}, map[cid.Cid]int{} }
 
@@ -177,13 +182,17 @@ func TestCopyResumes(t *testing.T) {
 		}
 		return nil
 	}
+	to.syncing = errors.New("the disk is full")
 	done, err := Copy(t.Context(), root, from, to, Options{})
+	if to.synced != 1 || !errors.Is(err, to.syncing) {
+		t.Errorf("synced %d times: %v", to.synced, err)
+	}
 	if !errors.Is(err, broken) || done.Moved != 100 || len(to.blocks) != 100 { // nothing goes on behind our back
 		t.Fatalf("%+v, %v", done, err)
 	}
 	from.fail = nil
 	again, err := Copy(t.Context(), root, from, to, Options{})
-	if err != nil || int(again.Moved) != len(from.blocks)-100 {
+	if err != nil || int(again.Moved) != len(from.blocks)-100 || to.synced != 1 {
 		t.Errorf("%+v, %v", again, err)
 	}
 	sameBlocks(t, to, from)
