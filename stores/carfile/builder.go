@@ -22,9 +22,10 @@ import (
 // In memory are the CIDs of the blocks and their places, about 150 bytes for
 // each, and up to a MiB of blocks that are to be written.
 //
-// A process that is killed leaves its temporary file, named .NAME.* with random
-// digits after the target's NAME. It begins with zeros where a CAR has its
-// header, so no tool takes it for one; it may be deleted.
+// A process that is killed leaves its temporary file, named .NAME.part* with
+// random digits after the target's NAME. It begins with zeros where a CAR has its
+// header, so no tool takes it for one. On Unix the next builder with the same
+// target removes it: files that are being written are locked.
 //
 // Several builders may have the same target, in any processes: each writes a
 // file of its own, and the last to publish is found there.
