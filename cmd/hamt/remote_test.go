@@ -321,6 +321,19 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("status %d, %s", r.status, r.err)
 	}
 	p.fails(2, "has credentials in it", "", "--store", "gateway:http://me:s3cret@example.org", "len", root)
+	for _, store := range []string{
+		"gateway:http://me:s3cret@example.org", "gateway:http://example.org,http://example.org?token=s3cret", "kubo:https://s3cret@[::1",
+		"kubo:me:s3cret@example.org:5001", "kubo:me:s3cret@x://example.org", "http://me:s3cret@example.org",
+	} {
+		for _, args := range [][]string{{"len", root}, {"build"}, {"names"}, {"copy", root, "--to", "x"}, {"copy", root, "--from", ".hamt", "--to", store}, {"--help"}, {"build", "--help"}} {
+			c := p.command(t.Context(), args...)
+			c.Env = append(c.Env, "HAMT_STORE="+store)
+			out, err := c.CombinedOutput()
+			if strings.Contains(string(out), "s3cret") || (err == nil) != (args[len(args)-1] == "--help") {
+				t.Errorf("HAMT_STORE=%s hamt %q: %v, %s", store, args, err, out)
+			}
+		}
+	}
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}

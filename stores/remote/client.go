@@ -33,8 +33,8 @@ func New(o Options) *Client {
 // redirect leads.
 func (c *Client) HTTP() *http.Client { return c.http }
 
-// Warn tells the Warn of the Options.
-func (c *Client) Warn(message string) { c.options.Warn(message) }
+// Warn tells the Warn of the Options, and no credentials.
+func (c *Client) Warn(message string) { c.options.Warn(c.options.Credentials.hidden(message)) }
 
 // Close closes the connections that nobody uses.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -188,7 +188,8 @@ func TestRetryAfterHeader(t *testing.T) {
 		"-3":                   0,
 		"soon":                 0,
 		"4294967295":           365 * 24 * time.Hour,
-		"99999999999999999999": 0,
+		"99999999999999999999": 365 * 24 * time.Hour,
+		"1.5":                  0,
 		now.Add(-time.Hour).UTC().Format(http.TimeFormat):       0,
 		now.Add(90 * time.Second).UTC().Format(http.TimeFormat): 90 * time.Second,
 	} {
@@ -291,6 +292,50 @@ func TestNoSecretInErrors(t *testing.T) {
 		if text := fmt.Sprintf(verb, credentials); text != "credentials" {
 			t.Errorf("%s shows %s", verb, text)
 		}
+	}
+}
+
+// TestSecretsThatComeBack wants credentials not to be shown though a server says
+// them, in whatever it says.
+func TestSecretsThatComeBack(t *testing.T) {
+	s := serve(t, nil)
+	credentials := &Credentials{}
+	to := parse(t, s.URL)
+	if err := errors.Join(credentials.Basic(to, "me", "pass word"), credentials.Header(to, "X-Key", "k3y-of-mine"),
+		credentials.Bearer(parse(t, "http://x"), "t0ken"), credentials.Header(to, "X-Number", "1")); err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	c := New(Options{Retries: 1, Credentials: credentials, Warn: func(m string) { said = append(said, m) }})
+	echo := "you sent " + base64.StdEncoding.EncodeToString([]byte("me:pass word")) + ", which is me:pass word or pass word, k3y-of-mine and t0ken"
+	err := c.Retry(t.Context(), "1 thing", func(context.Context) error { return &StatusError{Source: "it", Code: 503, Excerpt: echo} })
+	want := "503 Service Unavailable: you sent …, which is … or …, … and …"
+	if !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "1 thing: ") || !is[*StatusError](err) {
+		t.Error(err)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], want) {
+		t.Error(said)
+	}
+}
+
+// TestEndlessHeaders wants an answer that does not come to its body to be given
+// up.
+func TestEndlessHeaders(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		connection, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer connection.Close()
+		_, err = io.WriteString(connection, "HTTP/1.1 200 OK\r\n")
+		for n := 0; err == nil; n++ {
+			_, err = fmt.Fprintf(connection, "X-Header-%d: %s\r\n", n, strings.Repeat("x", 1000))
+		}
+	})
+	c := New(Options{Retries: -1, Timeout: time.Minute})
+	if _, err := ask(t, c, s.URL); err == nil || !strings.Contains(err.Error(), "exceeded") {
+		t.Errorf("%v", err)
 	}
 }
 

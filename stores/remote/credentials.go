@@ -10,6 +10,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -60,6 +61,39 @@ func (c *Credentials) addTo(request *http.Request) bool {
 		request.Header[name] = values
 	}
 	return len(headers) > 0
+}
+
+// hidden gives a text in which no credentials are to be seen.
+func (c *Credentials) hidden(text string) string {
+	if c == nil {
+		return text
+	}
+	for _, secret := range c.secrets() {
+		text = strings.ReplaceAll(text, secret, "…")
+	}
+	return text
+}
+
+// secrets are all texts that must not be seen, the longest first: one may be in
+// another. What is shorter than guessing takes is none.
+func (c *Credentials) secrets() (all []string) {
+	for _, headers := range c.byOrigin {
+		for _, values := range headers {
+			for _, value := range values {
+				all = append(all, value)
+				_, token, _ := strings.Cut(value, " ")
+				all = append(all, token)
+				if login, err := base64.StdEncoding.DecodeString(token); err == nil && strings.HasPrefix(value, "Basic ") {
+					_, password, _ := strings.Cut(string(login), ":")
+					all = append(all, string(login), password)
+				}
+			}
+		}
+	}
+	const shortest = 4
+	all = slices.DeleteFunc(all, func(secret string) bool { return len(secret) < shortest })
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	return all
 }
 
 // Format shows that there are credentials, whatever the verb, and none of them.

@@ -45,6 +45,17 @@ func Permanent(err error) error { return backoff.Permanent(err) }
 // the wait would be over, in which case nothing is waited for, the error wraps
 // its error too (context.DeadlineExceeded, context.Canceled).
 func (c *Client) Retry(ctx context.Context, what string, attempt func(ctx context.Context) error) error {
+	err := c.retry(ctx, what, attempt)
+	if err == nil {
+		return nil
+	}
+	if text := err.Error(); c.options.Credentials.hidden(text) != text {
+		return &shown{err, c.options.Credentials.hidden(text)} // the other side may say what it was told
+	}
+	return err
+}
+
+func (c *Client) retry(ctx context.Context, what string, attempt func(ctx context.Context) error) error {
 	p := newPauses(c.options.Retries)
 	for made := 1; ; made++ {
 		err := attempt(ctx)
@@ -64,7 +75,7 @@ func (c *Client) Retry(ctx context.Context, what string, attempt func(ctx contex
 			return failed(what, fmt.Errorf("%w: no time left to ask again in %v, after: %w",
 				context.DeadlineExceeded, round(wait), err), made)
 		}
-		c.retries.tell(c.options.Warn, fmt.Sprintf("%s: %v; trying again in %v", what, err, round(wait)))
+		c.retries.tell(c.Warn, fmt.Sprintf("%s: %v; trying again in %v", what, err, round(wait)))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

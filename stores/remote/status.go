@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -67,7 +68,8 @@ func CheckStatus(source string, r *http.Response) error {
 // neither, or over.
 func retryAfter(text string, now time.Time) time.Duration {
 	const longest = 365 * 24 * time.Hour // no overflow
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+	seconds, err := strconv.ParseUint(text, 10, 32)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // which gives the largest number
 		return min(time.Duration(seconds)*time.Second, longest)
 	}
 	date, err := http.ParseTime(text)

@@ -21,6 +21,7 @@ func newTransport(o Options) *transport {
 	t.MaxIdleConns = 4 * o.AtOnce // some gateways redirect each CID to a host of its own
 	t.MaxIdleConnsPerHost = o.AtOnce
 	t.MaxConnsPerHost = o.AtOnce
+	t.MaxResponseHeaderBytes = 256 << 10 // some are in memory for each request in flight
 	// A connection that died silently must not take all that is sent over it
 	// in the next minutes with it.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: o.Timeout / 2, PingTimeout: o.Timeout / 2}

@@ -40,6 +40,7 @@ func (f *storeFlags) add(flags *pflag.FlagSet) {
 	f.cacheSize = cache.DefaultBytes
 	flags.StringVar(&f.location, "store", f.location,
 		"`STORE`: a directory, a .car file, kubo:URL, gateway:URL,URL…, flatfs:DIR; also "+storeVariable)
+	flags.Lookup("store").DefValue = ".hamt" // the help is no place for what the variable says
 	flags.DurationVar(&f.wait, "wait", 10*time.Second, "how long to wait for another process that has the store open")
 	flags.StringVar(&f.cacheDir, "cache", "", "keep blocks that come from another machine in this `DIR`")
 	flags.Var(&f.cacheSize, "cache-size", "keep no more of them than this `SIZE`")
