@@ -90,6 +90,59 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestInterruptedAnywhere: Ctrl-C at any moment of a build or a copy, into any
+// store on this machine, is one word and status 130, or comes too late. What was
+// there stays, nothing is left behind, and a root that was printed is whole.
+func TestInterruptedAnywhere(t *testing.T) {
+	p := newPlace(t)
+	root := p.root(lines(20_000), "build", "--bit-width", "4")
+	g := p.serve(root)
+	p.file("lines.ndjson", lines(20_000))
+	old := map[string]string{}
+	for _, store := range []string{"to", "to.car"} {
+		old[store] = p.root(people, "--store", store, "build")
+	}
+	interrupted := 0
+	for n := range 24 {
+		store := []string{"to", "to.car"}[n%2]
+		args := []string{"--store", store, "build", "--bit-width", "5", "lines.ndjson"}
+		if n%4 > 1 {
+			g.trees.Store(n%8 > 3)
+			g.delay.Store(int64(time.Millisecond))
+			args = []string{"copy", root, "--from", "gateway:" + g.url, "--to", store}
+		}
+		c := p.command(t.Context(), args...)
+		var out, errOut bytes.Buffer
+		c.Stdout, c.Stderr = &out, &errOut
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Duration(30+n*n)*time.Millisecond, func() { _ = c.Process.Signal(os.Interrupt) }) // it may be done
+		_ = c.Wait()                                                                                          // the status says it
+		switch status := c.ProcessState.ExitCode(); status {
+		case 130:
+			interrupted++
+			p.same("stdout, stderr", out.String()+errOut.String(), "hamt: interrupted\n")
+		case 0:
+			printed := strings.TrimSpace(out.String())
+			if p.same("verify", p.ok("", "--store", store, "verify", printed), ""); store == "to.car" {
+				old[store] = printed
+			}
+		case -1: // before anything was listened to
+		default:
+			t.Errorf("hamt %q: status %d, %s", args, status, &errOut)
+		}
+		p.same("verify", p.ok("", "--store", store, "verify", old[store]), "")
+		if left, err := filepath.Glob(filepath.Join(p.dir, ".to.car*")); err != nil || c.ProcessState.ExitCode() != -1 && len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	}
+	if interrupted == 0 {
+		t.Error("nothing was interrupted")
+	}
+	t.Logf("%d of 24 interrupted", interrupted)
+}
+
 func waitFor(t *testing.T, what string, there func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !there(); time.Sleep(10 * time.Millisecond) {

@@ -25,6 +25,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/links"
 )
 
 // memory is a store in memory that counts what is asked for.
@@ -345,8 +346,8 @@ func (w *whole) Tree(_ context.Context, root cid.Cid, visit func(c cid.Cid, bloc
 		if err := visit(c, w.blocks[c]); err != nil {
 			return err
 		}
-		links, _, err := blockLinks(c, w.blocks[c])
-		for _, link := range links {
+		linked, _, err := links.Of(c, w.blocks[c])
+		for _, link := range linked {
 			if err == nil {
 				err = walk(link)
 			}

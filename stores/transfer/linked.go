@@ -1,33 +1,24 @@
 package transfer
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sync"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipld/go-ipld-prime"
-	"github.com/ipld/go-ipld-prime/codec/dagcbor"
-	"github.com/ipld/go-ipld-prime/datamodel"
-	"github.com/ipld/go-ipld-prime/multicodec"
-	"github.com/ipld/go-ipld-prime/node/basicnode"
-	"github.com/ipld/go-ipld-prime/traversal"
-	codes "github.com/multiformats/go-multicodec"
 	"golang.org/x/sync/errgroup"
-
-	// The codec of files on IPFS, beside those that package stores knows.
-	_ "github.com/ipld/go-codec-dagpb"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/links"
 )
 
 // EachLinked visits the blocks that the values of a map link to, and all that
 // those link to, in no order, as many at the same time as the map reads ahead.
 // get gives a block. A block is visited once, unless it is in the raw codec and
-// so links to nothing. opaque says that the block's codec is not known here.
+// so links to nothing; the others' CIDs are kept in memory for that, in some 100
+// bytes each. opaque says that the block's codec is not known here.
 // visit is called by one goroutine at a time.
 func EachLinked(
 	ctx context.Context, m *adl.Node,
@@ -47,15 +38,11 @@ func EachLinked(
 			if err != nil {
 				return err
 			}
-			value, err := ipld.Decode(entry.Raw(), dagcbor.Decode)
+			linked, err := links.InDagCBOR(entry.Raw())
 			if err != nil {
 				return fmt.Errorf("key %q: %w", entry.Key(), err)
 			}
-			links, err := linksOf(value)
-			if err != nil {
-				return fmt.Errorf("key %q: %w", entry.Key(), err)
-			}
-			if err := f.add(ctx, linksFrom(entry.Key(), links)); err != nil {
+			if err := f.add(ctx, linksFrom(entry.Key(), linked)); err != nil {
 				return err
 			}
 		}
@@ -70,9 +57,9 @@ type linkFrom struct {
 	cid cid.Cid
 }
 
-func linksFrom(key []byte, links []cid.Cid) []linkFrom {
-	all := make([]linkFrom, len(links))
-	for i, c := range links {
+func linksFrom(key []byte, linked []cid.Cid) []linkFrom {
+	all := make([]linkFrom, len(linked))
+	for i, c := range linked {
 		all[i] = linkFrom{key, c}
 	}
 	return all
@@ -163,8 +150,8 @@ func (f *follower) work(ctx context.Context) error {
 		if !ok {
 			return ctx.Err()
 		}
-		links, err := f.follow(ctx, link.cid)
-		f.done(linksFrom(link.key, links))
+		linked, err := f.follow(ctx, link.cid)
+		f.done(linksFrom(link.key, linked))
 		if err != nil {
 			return fmt.Errorf("key %q: %w", link.key, err)
 		}
@@ -180,45 +167,11 @@ func (f *follower) follow(ctx context.Context, c cid.Cid) ([]cid.Cid, error) {
 	if err := stores.Check(c, block); err != nil {
 		return nil, err
 	}
-	links, known, err := blockLinks(c, block)
+	linked, known, err := links.Of(c, block)
 	if err != nil {
 		return nil, err
 	}
 	f.visiting.Lock()
 	defer f.visiting.Unlock()
-	return links, f.visit(c, block, !known)
-}
-
-// blockLinks gives the links in a block; known is false where its codec is not.
-func blockLinks(c cid.Cid, block []byte) (links []cid.Cid, known bool, err error) {
-	code := c.Prefix().Codec
-	if code == uint64(codes.Raw) {
-		return nil, true, nil
-	}
-	decode, err := multicodec.LookupDecoder(code)
-	if err != nil {
-		return nil, false, nil
-	}
-	builder := basicnode.Prototype.Any.NewBuilder()
-	if err := decode(builder, bytes.NewReader(block)); err != nil {
-		return nil, true, err
-	}
-	links, err = linksOf(builder.Build())
-	return links, true, err
-}
-
-func linksOf(node datamodel.Node) ([]cid.Cid, error) {
-	found, err := traversal.SelectLinks(node)
-	if err != nil {
-		return nil, err
-	}
-	links := make([]cid.Cid, 0, len(found))
-	for _, link := range found {
-		c, err := stores.CIDOf(link)
-		if err != nil {
-			return nil, err
-		}
-		links = append(links, c)
-	}
-	return links, nil
+	return linked, f.visit(c, block, !known)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime"
-	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/multicodec"
 	"golang.org/x/sync/errgroup"
 
@@ -17,6 +16,8 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/links"
 )
 
 // treeStore is a store that can give all blocks below one in one answer, also
@@ -69,7 +70,7 @@ func (c *copier) below(ctx context.Context, root cid.Cid, p *parts, atOnce int) 
 			group.Go(func() error {
 				block, err := c.moved(ctx, id)
 				if err == nil {
-					next[i] = p.links(id, block, isRoot)
+					next[i] = p.children(id, block, isRoot)
 				}
 				return err
 			})
@@ -106,7 +107,7 @@ func (c *copier) tree(ctx context.Context, source treeStore, top cid.Cid, p *par
 			return failed
 		}
 		if p != nil {
-			p.links(id, block, false)
+			p.children(id, block, false)
 			if p.linked.Load() {
 				return errEnough
 			}
@@ -136,8 +137,8 @@ type parts struct {
 	linked atomic.Bool
 }
 
-// links gives the blocks of the map that a block of the map links to.
-func (p *parts) links(id cid.Cid, data []byte, isRoot bool) (below []cid.Cid) {
+// children gives the blocks of the map that a block of the map links to.
+func (p *parts) children(id cid.Cid, data []byte, isRoot bool) (below []cid.Cid) {
 	node, err := p.parse(id, data, isRoot)
 	if err != nil {
 		p.linked.Store(true)
@@ -182,26 +183,20 @@ func (p *parts) parse(id cid.Cid, data []byte, isRoot bool) (*block.Node, error)
 }
 
 // valuesLink says whether there are links in a node's values. Most values have
-// not even the bytes that a link begins with, and are not decoded.
+// not even the bytes that a link begins with.
 func valuesLink(node *block.Node) bool {
 	for position := range node.Len() {
 		if node.IsLink(position) {
 			continue
 		}
 		for bucket := node.Bucket(position); bucket.Next(); {
-			if bytes.Contains(bucket.Value(), []byte{cbor.Tag | 24, 42}) && valueLinks(bucket.Value()) {
+			if !bytes.Contains(bucket.Value(), []byte{cbor.Tag | 24, 42}) {
+				continue
+			}
+			if linked, err := links.InDagCBOR(bucket.Value()); err != nil || len(linked) > 0 {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-func valueLinks(value []byte) bool {
-	decoded, err := ipld.Decode(value, dagcbor.Decode)
-	if err != nil {
-		return true // or who knows
-	}
-	links, err := linksOf(decoded)
-	return err != nil || len(links) > 0
 }

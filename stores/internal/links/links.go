@@ -1,0 +1,103 @@
+// Package links finds what blocks link to.
+package links
+
+import (
+	"bytes"
+
+	"github.com/ipfs/go-cid"
+	dagpb "github.com/ipld/go-codec-dagpb" // the codec of files on IPFS
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/multicodec"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/ipld/go-ipld-prime/traversal"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores" // and the codecs that it knows
+)
+
+// Of gives the links in a block, in their order; known is false where its codec
+// is not.
+func Of(c cid.Cid, block []byte) (links []cid.Cid, known bool, err error) {
+	code := c.Prefix().Codec
+	switch code {
+	case cid.Raw:
+		return nil, true, nil
+	case cid.DagCBOR:
+		if links, ok := inDagCBOR(block); ok {
+			return links, true, nil
+		}
+	}
+	decode, err := multicodec.LookupDecoder(code)
+	if err != nil {
+		return nil, false, nil
+	}
+	var prototype datamodel.NodePrototype = basicnode.Prototype.Any
+	if code == cid.DagProtobuf {
+		prototype = dagpb.Type.PBNode
+	}
+	b := prototype.NewBuilder()
+	if err := decode(b, bytes.NewReader(block)); err != nil {
+		return nil, true, err
+	}
+	found, err := traversal.SelectLinks(b.Build())
+	if err != nil {
+		return nil, true, err
+	}
+	for _, link := range found {
+		to, err := stores.CIDOf(link)
+		if err != nil {
+			return nil, true, err
+		}
+		links = append(links, to)
+	}
+	return links, true, nil
+}
+
+// InDagCBOR gives the links in a value.
+func InDagCBOR(value []byte) ([]cid.Cid, error) {
+	links, _, err := Of(cid.NewCidV1(cid.DagCBOR, nil), value)
+	return links, err
+}
+
+// inDagCBOR gives the links in a block that is in the strict form, without
+// decoding it: a block of some MiB can have more in it than the decoder takes,
+// and be many times as large when it is decoded.
+func inDagCBOR(block []byte) (links []cid.Cid, ok bool) {
+	if end, _, err := cbor.Skip(block, 0, 0); err != nil || end != len(block) {
+		return nil, false
+	}
+	// What is valid can be read head by head.
+	for off := 0; off < len(block); {
+		if block[off] >= cbor.Simple {
+			next, _, err := cbor.Skip(block, off, 0)
+			if err != nil {
+				return nil, false
+			}
+			off = next
+			continue
+		}
+		if cbor.IsLink(block, off) {
+			from, to, err := cbor.Link(block, off)
+			if err != nil {
+				return nil, false
+			}
+			c, err := cid.Cast(block[from:to])
+			if err != nil {
+				return nil, false
+			}
+			links = append(links, c)
+			off = to
+			continue
+		}
+		major, length, next, err := cbor.Head(block, off)
+		if err != nil {
+			return nil, false
+		}
+		if major == cbor.Bytes || major == cbor.String {
+			next += int(length)
+		}
+		off = next
+	}
+	return links, true
+}

@@ -1,0 +1,165 @@
+package links
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/codec/dagcbor"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/fluent/qp"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/multiformats/go-multihash"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+)
+
+func sum(t *testing.T, codec, hash uint64, data []byte) cid.Cid {
+	t.Helper()
+	c, err := cid.V1Builder{Codec: codec, MhType: hash}.Sum(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func encoded(t *testing.T, node datamodel.Node, err error) []byte {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ipld.Encode(node, dagcbor.Encode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block
+}
+
+func list(t *testing.T, entries func(datamodel.ListAssembler)) []byte {
+	t.Helper()
+	node, err := qp.BuildList(basicnode.Prototype.Any, -1, entries)
+	return encoded(t, node, err)
+}
+
+// TestOf wants the links of all that a map may link to.
+func TestOf(t *testing.T) {
+	one, two := sum(t, cid.Raw, multihash.SHA2_256, []byte("one")), sum(t, cid.DagCBOR, multihash.BLAKE3, []byte("two"))
+	old := cid.NewCidV0(one.Hash())
+	link := func(c cid.Cid) qp.Assemble { return qp.Link(cidlink.Link{Cid: c}) }
+	mixed := list(t, func(l datamodel.ListAssembler) {
+		qp.ListEntry(l, link(one))
+		qp.ListEntry(l, qp.Bytes([]byte{0xd8, 42, 0x58, 0x25}))
+		qp.ListEntry(l, qp.Float(1.5))
+		qp.ListEntry(l, qp.Int(-3_000_000_000))
+		qp.ListEntry(l, qp.Null())
+		qp.ListEntry(l, qp.Map(2, func(m datamodel.MapAssembler) {
+			qp.MapEntry(m, "\xd8\x2a", link(two))
+			qp.MapEntry(m, "x", qp.List(1, func(l datamodel.ListAssembler) { qp.ListEntry(l, link(old)) }))
+		}))
+		qp.ListEntry(l, qp.Bool(true))
+		qp.ListEntry(l, link(one))
+	})
+	long := list(t, func(l datamodel.ListAssembler) {
+		qp.ListEntry(l, qp.Bytes(make([]byte, 15<<20))) // more than the decoder takes
+		qp.ListEntry(l, link(one))
+	})
+	for name, test := range map[string]struct {
+		codec uint64
+		block []byte
+		want  string
+	}{
+		"all kinds":        {cid.DagCBOR, mixed, fmt.Sprint([]cid.Cid{one, old, two, one}, true, nil)},
+		"a link alone":     {cid.DagCBOR, encoded(t, basicnode.NewLink(cidlink.Link{Cid: two}), nil), fmt.Sprint([]cid.Cid{two}, true, nil)},
+		"15 MiB":           {cid.DagCBOR, long, fmt.Sprint([]cid.Cid{one}, true, nil)},
+		"a loose float":    {cid.DagCBOR, append([]byte{0x82, 0xf9, 0x3c, 0, 0xd8, 42, 0x58, 37, 0}, one.Bytes()...), fmt.Sprint([]cid.Cid{one}, true, nil)},
+		"DAG-JSON":         {cid.DagJSON, []byte(`[{"/":"` + one.String() + `"}]`), fmt.Sprint([]cid.Cid{one}, true, nil)},
+		"protobuf":         {cid.DagProtobuf, append([]byte("\x12\x26\x0a\x24"), one.Bytes()...), fmt.Sprint([]cid.Cid{one}, true, nil)},
+		"raw":              {cid.Raw, mixed, fmt.Sprint([]cid.Cid(nil), true, nil)},
+		"an unknown codec": {0x300000, mixed, fmt.Sprint([]cid.Cid(nil), false, nil)},
+	} {
+		links, known, err := Of(cid.NewCidV1(test.codec, one.Hash()), test.block)
+		if got := fmt.Sprint(links, known, err); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+	if links, known, err := Of(two, []byte("no CBOR")); err == nil || !known || links != nil {
+		t.Errorf("no CBOR: %v, %v, %v", links, known, err)
+	}
+	if links, err := InDagCBOR(mixed); err != nil || len(links) != 4 {
+		t.Errorf("%v, %v", links, err)
+	}
+}
+
+// TestAsDecoded finds the same links without decoding as with it, in whatever
+// changes of a few bytes make of a block.
+func TestAsDecoded(t *testing.T) {
+	one := sum(t, cid.Raw, multihash.SHA2_256, []byte("one"))
+	good := list(t, func(l datamodel.ListAssembler) {
+		qp.ListEntry(l, qp.Link(cidlink.Link{Cid: one}))
+		qp.ListEntry(l, qp.Map(1, func(m datamodel.MapAssembler) {
+			qp.MapEntry(m, "key", qp.Link(cidlink.Link{Cid: one}))
+		}))
+		qp.ListEntry(l, qp.String("text"))
+	})
+	random := rand.New(rand.NewPCG(1, 2))
+	read := 0
+	for range 20_000 {
+		block := bytes.Clone(good)
+		for range 1 + random.IntN(3) {
+			block[random.IntN(len(block))] = byte(random.Uint32())
+		}
+		links, ok := inDagCBOR(block)
+		if !ok {
+			continue
+		}
+		read++
+		node, err := ipld.Decode(block, dagcbor.Decode)
+		if err != nil {
+			continue // which is stricter in some points
+		}
+		var want []cid.Cid
+		collect(t, node, &want)
+		if fmt.Sprint(links) != fmt.Sprint(want) {
+			t.Fatalf("%x: %v, want %v", block, links, want)
+		}
+	}
+	if read < 100 {
+		t.Errorf("%d blocks could be read: the test has tested nothing", read)
+	}
+}
+
+func collect(t *testing.T, node datamodel.Node, all *[]cid.Cid) {
+	t.Helper()
+	switch node.Kind() {
+	case datamodel.Kind_Link:
+		link, err := node.AsLink()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := stores.CIDOf(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*all = append(*all, c)
+	case datamodel.Kind_List:
+		for i := node.ListIterator(); !i.Done(); {
+			_, value, err := i.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			collect(t, value, all)
+		}
+	case datamodel.Kind_Map:
+		for i := node.MapIterator(); !i.Done(); {
+			_, value, err := i.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			collect(t, value, all)
+		}
+	}
+}
