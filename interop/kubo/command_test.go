@@ -296,6 +296,29 @@ func TestCopyGoesOn(t *testing.T) {
 	m.ok("", "--store", "kubo:"+to.API, "verify", root)
 }
 
+// TestChangeOfPeersMap changes a map at a node that has none of it: without a pin
+// it fetches what the change needs, with one, or a name, all of it, before the
+// root is printed.
+func TestChangeOfPeersMap(t *testing.T) {
+	t.Parallel()
+	first, second := daemon.Start(t, nil), daemon.Start(t, nil)
+	second.Connect(first)
+	m := newMachine(t, second)
+	root := m.ok(lines(3000), "--store", "kubo:"+first.API, "build", "--bit-width", "5")
+	blocks := m.stat("--store", "kubo:"+first.API, "stat", root).Blocks
+	before := objects(t, second)
+	m.ok("", "--store", "kubo:", "set", root, "new", "1")
+	if n := objects(t, second) - before; n > 10 {
+		t.Errorf("a change took %d blocks", n)
+	}
+	changed := m.ok("", "--store", "kubo:", "set", root, "new", "2", "--pin", "--name", "state")
+	if n := objects(t, second) - before; n < blocks {
+		t.Errorf("the node has %d blocks of %d", n, blocks)
+	}
+	first.Kill()
+	m.ok("", "--store", "kubo:", "verify", changed)
+}
+
 // TestReadme runs the commands of the README's page about publishing, as they
 // are written but for the gateway's port: the first on one machine, the others
 // on another.

@@ -121,15 +121,18 @@ func (s *Store) Get(_ context.Context, c cid.Cid) ([]byte, error) {
 }
 
 func readBlock(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // to open a pipe takes until somebody writes to it
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close() // read only
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
 	if info.Size() > stores.MaxBlockBytes {
 		return nil, fmt.Errorf("%s has %d bytes, and no block more than %d", path, info.Size(), stores.MaxBlockBytes)
 	}

@@ -69,9 +69,11 @@
 //
 // A block may have 16 MiB ([stores.MaxBlockBytes]). No more is read of an answer, and
 // memory is taken as its bytes arrive, whatever length it claims; more is an
-// error, and a failure of the gateway. A tree may have [MaxTreeBlocks]. Requests
-// in flight, the time for each and how often it is sent again are those of
-// remote.Options, for all gateways together.
+// error, and a failure of the gateway. One that sends nonsense without end can so
+// have us take up to 48 MiB for each request in flight, until others are asked
+// first. A tree may have [MaxTreeBlocks]. Requests in flight, the time for each
+// and how often it is sent again are those of remote.Options, for all gateways
+// together.
 //
 // Equal requests at the same time are all sent: the library, which loads each
 // block once however many ask for it, has seen to that before.
