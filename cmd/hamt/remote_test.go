@@ -408,8 +408,14 @@ func TestCopyTrees(t *testing.T) {
 		t.Helper()
 		g.forget()
 		g.bytes.Store(0)
+		const delay = 20 * time.Millisecond
+		g.delay.Store(int64(delay))
+		began := time.Now()
 		if got := p.root("", append([]string{"copy", "--from", from, "--to", to}, args...)...); got != root {
 			t.Errorf("%s: %s", to, got)
+		}
+		if took, sequential := time.Since(began), time.Duration(blocks)*delay; took > sequential/5 {
+			t.Errorf("copy to %s took %v, and one block after the other takes %v", to, took, sequential)
 		}
 		if n := g.forget(); int(n) > most {
 			t.Errorf("copy to %s: %d requests, and not %d at most", to, n, most)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -317,6 +318,61 @@ func TestChangeOfPeersMap(t *testing.T) {
 	}
 	first.Kill()
 	m.ok("", "--store", "kubo:", "verify", changed)
+}
+
+// TestReadAhead reads a map from a node that takes a while for each request: with
+// many of them in flight, over connections that are kept, that is no hindrance.
+func TestReadAhead(t *testing.T) {
+	t.Parallel()
+	node := daemon.Start(t, nil)
+	m := newMachine(t, node)
+	root := m.ok(lines(10_000), "--store", "kubo:", "build", "--bit-width", "5")
+	blocks := m.stat("--store", "kubo:", "stat", root).Blocks
+	api, err := url.Parse(node.API)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const delay = 50 * time.Millisecond
+	var asked, flying, most, opened atomic.Int64
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(api) }}
+	far := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		now := flying.Add(1)
+		defer flying.Add(-1)
+		for m := most.Load(); now > m && !most.CompareAndSwap(m, now); m = most.Load() {
+		}
+		time.Sleep(delay)
+		forward.ServeHTTP(w, r)
+	}))
+	far.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	far.Start()
+	defer far.Close()
+	for _, verb := range []string{"keys", "len", "verify", "export", "copy"} {
+		args := []string{"--store", "kubo:" + far.URL, verb, root}
+		switch verb {
+		case "export":
+			args = append(args, "-o", "out.car")
+		case "copy":
+			args = append(args, "--to", "copy")
+		}
+		asked.Store(0)
+		opened.Store(0)
+		began := time.Now()
+		m.ok("", args...)
+		if took, sequential := time.Since(began), time.Duration(blocks)*delay; took > sequential/5 {
+			t.Errorf("%s took %v, and one block after the other takes %v", verb, took, sequential)
+		}
+		if int(asked.Load()) != blocks || opened.Load() > 2*64 {
+			t.Errorf("%s: %d requests for %d blocks, over %d connections", verb, asked.Load(), blocks, opened.Load())
+		}
+	}
+	if most.Load() > 64 {
+		t.Errorf("%d requests in flight", most.Load())
+	}
 }
 
 // TestReadme runs the commands of the README's page about publishing, as they

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime/linking"
@@ -197,6 +198,39 @@ func TestCopyResumes(t *testing.T) {
 		t.Errorf("%+v, %v", again, err)
 	}
 	sameBlocks(t, to, from)
+}
+
+// slow takes its time for each block, and gives none after some.
+type slow struct {
+	*memory
+	left, flying atomic.Int64
+}
+
+func (s *slow) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	s.flying.Add(1)
+	defer s.flying.Add(-1)
+	if s.left.Add(-1) < 0 {
+		return nil, errors.New("broken")
+	}
+	time.Sleep(20 * time.Millisecond)
+	return s.memory.Get(ctx, c)
+}
+
+// TestCopyWaits: a copy that broke off is over when it returns: the stores may
+// be closed then.
+func TestCopyWaits(t *testing.T) {
+	from := newMemory()
+	root := from.build(t, 500, number)
+	for left := range 20 {
+		source := &slow{memory: from}
+		source.left.Store(int64(left))
+		if _, err := Copy(t.Context(), root, source, newMemory(), Options{AtOnce: 16}); err == nil {
+			t.Fatal("no error")
+		}
+		if n := source.flying.Load(); n > 0 {
+			t.Fatalf("%d blocks are being asked for after the copy", n)
+		}
+	}
 }
 
 // TestCopyChecks: wrong bytes do not get across.

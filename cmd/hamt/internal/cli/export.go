@@ -30,7 +30,10 @@ hamt export people -o - | ipfs dag import`, rootAnd(0), e.run)
 there is replaced when the new one is whole. Blocks that values link to are not
 the map's own; --values takes them along, with all that they link to, behind the
 map's own blocks and in no order. That is needed for those that --inline-bytes
-made.`
+made.
+
+The order wants each block asked for by itself: from a gateway that gives CARs,
+hamt copy --to FILE.car has the map in fewer requests, in another order.`
 	flags := c.Flags()
 	flags.StringVarP(&e.file, "output", "o", "", "`FILE` to write, - for standard output")
 	flags.BoolVar(&e.values, "values", false, "also the blocks that values link to")
