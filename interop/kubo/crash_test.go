@@ -1,9 +1,12 @@
 package kubo_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -12,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ipfs/go-cid"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/interop/kubo/daemon"
@@ -84,6 +89,77 @@ func TestKilledAfterPublish(t *testing.T) {
 	node.Kill()
 	node.Start()
 	holds(t, load(t, open(t, node.API, kubo.Options{}).LinkSystem(), c), entries)
+}
+
+// TestKilledBetween kills the daemon when it has imported a batch, before it can
+// say so, and when it has just said so. It comes back while the same build goes
+// on, and the root that is published in the end is whole.
+func TestKilledBetween(t *testing.T) {
+	t.Parallel()
+	node := daemon.Start(t, nil)
+	var api atomic.Value
+	api.Store(node.API)
+	died := make(chan bool)
+	var imported atomic.Int64
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			to, err := url.Parse(api.Load().(string))
+			if err != nil {
+				t.Error(err)
+			}
+			r.SetURL(to)
+		},
+		ModifyResponse: func(r *http.Response) error {
+			n := imported.Load()
+			if !strings.HasSuffix(r.Request.URL.Path, "/dag/import") || n >= 4 {
+				return nil
+			}
+			said, err := io.ReadAll(r.Body)
+			if err != nil || !bytes.Contains(said, []byte("BlockCount")) || !imported.CompareAndSwap(n, n+1) {
+				return errors.New("cut off by the death of the daemon")
+			}
+			node.Kill()
+			died <- true
+			if n%2 == 0 {
+				return errors.New("cut off by the death of the daemon")
+			}
+			r.Body = io.NopCloser(bytes.NewReader(said))
+			return nil
+		},
+		ErrorLog: log.New(io.Discard, "", 0),
+	})
+	defer proxy.Close()
+	s := open(t, proxy.URL, kubo.Options{BatchBlocks: 200})
+	published := make(chan error)
+	var c cid.Cid
+	go func() {
+		built, err := usual.tryBuild(t.Context(), s.LinkSystem(), entries, nil)
+		if err == nil {
+			link, linkErr := built.Link()
+			c, err = cidOf(link), errors.Join(linkErr, s.Publish(t.Context(), cidOf(link)))
+		}
+		published <- err
+	}()
+	for over := false; !over; {
+		select {
+		case <-died:
+			node.Start()
+			api.Store(node.API)
+		case err := <-published:
+			if err != nil {
+				t.Fatal(err)
+			}
+			over = true
+		}
+	}
+	if imported.Load() < 4 {
+		t.Errorf("killed %d times", imported.Load())
+	}
+	_, want := usual.inMemory(t, entries)
+	if !c.Equals(root(t, want)) {
+		t.Errorf("root %s", c)
+	}
+	theySee(t, node, want)
 }
 
 // TestKilledWhileReading kills the daemon in the middle of an iteration.
