@@ -414,7 +414,8 @@ func TestCopyTrees(t *testing.T) {
 		if got := p.root("", append([]string{"copy", "--from", from, "--to", to}, args...)...); got != root {
 			t.Errorf("%s: %s", to, got)
 		}
-		if took, sequential := time.Since(began), time.Duration(blocks)*delay; took > sequential/5 {
+		sequential := time.Duration(blocks) * delay // which tells nothing where it is short
+		if took := time.Since(began); sequential > 10*time.Second && took > sequential/5 {
 			t.Errorf("copy to %s took %v, and one block after the other takes %v", to, took, sequential)
 		}
 		if n := g.forget(); int(n) > most {

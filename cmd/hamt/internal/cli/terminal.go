@@ -62,7 +62,13 @@ func (a *app) progress(what string, total int64, bytes bool) *progress {
 func (p *progress) next(what string) { p.at.Store(newPhase(what, -1, false)) }
 
 func (p *progress) add(n int64) { p.at.Load().done.Add(n) }
-func (p *progress) set(n int64) { p.at.Load().done.Store(n) }
+
+// set tells how far it is. Of several who tell, the furthest is right.
+func (p *progress) set(n int64) {
+	done := &p.at.Load().done
+	for old := done.Load(); n > old && !done.CompareAndSwap(old, n); old = done.Load() {
+	}
+}
 
 // of tells how much there will be.
 func (p *progress) of(total int64) { p.at.Load().total.Store(total) }
