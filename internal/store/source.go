@@ -96,7 +96,9 @@ func (s *Source) Root(ctx context.Context, link datamodel.Link, given params.Par
 	if !ok || !cl.Defined() {
 		return nil, given, fault.New(fault.ErrMissing, "link %v is not a CID", link)
 	}
+	began := time.Now()
 	buffer, err := s.read(ctx, cl)
+	s.took(time.Since(began)) // so that what is below it can be loaded together at once
 	if err != nil {
 		return nil, given, err
 	}

@@ -3,6 +3,7 @@ package trie
 import (
 	"bytes"
 	"slices"
+	"sort"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 )
@@ -35,6 +36,16 @@ func (o order) index(head uint64, key []byte, depth int) int {
 	}
 	var buf keyhash.Buffer
 	return keyhash.Index(o.hasher.Sum(&buf, key), depth, o.bitWidth)
+}
+
+// cut parts items, which are sorted by hash, behind those whose index at depth
+// is that of the first.
+func (o order) cut(items []Item, depth int) (index int, here, rest []Item) {
+	index = o.index(items[0].Head, items[0].Key, depth)
+	n := 1 + sort.Search(len(items)-1, func(i int) bool {
+		return o.index(items[i+1].Head, items[i+1].Key, depth) > index
+	})
+	return index, items[:n], items[n:]
 }
 
 // compare orders two keys by hash, then by their own bytes.

@@ -2,11 +2,9 @@ package trie
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"runtime"
 	"slices"
-	"sort"
 	"sync"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -39,32 +37,26 @@ func (t *Tree) Merge(ctx context.Context, changes *Batch, puts func() Put, ahead
 	if changes.Len() < parallelFrom {
 		workers = 1
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	loader := newLoader(ctx, t, ahead)
-	defer loader.wait()
-	defer stop(nil)
 	entries := changes.unsorted().scatter(1)
 	parts := entries.parts(workers, t.params.BitWidth)
+	loader := newLoader(ctx, t, len(parts), ahead)
+	defer loader.end()
 	mergers := make([]*merger, len(parts))
-	errs := make([]error, len(parts))
 	var wait sync.WaitGroup
 	for i, p := range parts {
 		from, end := entries.rootIndexes(p, t.params.BitWidth)
-		m := &merger{loader: loader, tree: t, emitter: NewEmitter(t.params, t.hasher, puts()), order: entries.order, opened: map[string]struct{}{}}
+		m := &merger{loader: loader, plan: newPlan(), tree: t, emitter: NewEmitter(t.params, t.hasher, puts()), order: entries.order, opened: map[string]struct{}{}}
 		mergers[i] = m
 		wait.Go(func() {
 			entries.sort(p)
-			errs[i] = m.root(&entries, p, from, end)
-			if errors.Is(errs[i], context.Canceled) && context.Cause(ctx) == errStopped {
-				errs[i] = errStopped
+			if err := m.root(&entries, p, from, end); err != nil {
+				loader.fail(err)
 			}
-			if errs[i] != nil {
-				stop(errStopped) // there will be no root, so the other parts are in vain
-			}
+			loader.leave(m.plan)
 		})
 	}
 	wait.Wait()
-	if err := firstError(errs); err != nil {
+	if err := loader.failure(); err != nil {
 		return Merged{}, err
 	}
 	out := Merged{Root: block.NewEncoder(t.params), Opened: map[string]struct{}{}}
@@ -79,6 +71,7 @@ func (t *Tree) Merge(ctx context.Context, changes *Batch, puts func() Put, ahead
 // merger merges the changes to one part of a tree.
 type merger struct {
 	loader  *loader
+	plan    *plan
 	tree    *Tree
 	emitter *Emitter
 	order   order
@@ -100,7 +93,7 @@ func (m *merger) root(entries *sorted, p part, from, end int) error {
 	if err != nil {
 		return err
 	}
-	if err := m.node(m.tree.root, nil, from, end, changes); err != nil {
+	if err := m.node(m.tree.root, nil, from, end, changes, nil); err != nil {
 		return err
 	}
 	m.encoder, err = m.emitter.Finish()
@@ -108,18 +101,16 @@ func (m *merger) root(entries *sorted, p part, from, end int) error {
 }
 
 // node merges changes into the elements of the node at path with indexes from
-// up to but not including end. All changes lead there.
-func (m *merger) node(node *block.Node, path []int, from, end int, changes []Item) error {
+// up to but not including end. All changes lead there. visits are those of its
+// children, where they are planned.
+func (m *merger) node(node *block.Node, path []int, from, end int, changes []Item, visits []visit) error {
 	depth := len(path)
 	indexes := m.indexesOf(node, depth)
 	position, _ := slices.BinarySearch(indexes, from)
 	last, _ := slices.BinarySearch(indexes, end)
-	links, whole := m.touched(node, indexes, depth, changes)
-	children := m.loader.children(node, depth+1, links)
+	whole := m.whole(node, indexes, depth, changes)
 	for len(changes) > 0 {
-		index := m.order.index(changes[0].Head, changes[0].Key, depth)
-		var here []Item
-		here, changes = m.split(changes, depth, index+1)
+		index, here, rest := m.order.cut(changes, depth)
 		at, there := slices.BinarySearch(indexes, index)
 		if err := m.untouched(node, indexes, position, at, path, whole); err != nil {
 			return err
@@ -130,7 +121,14 @@ func (m *merger) node(node *block.Node, path []int, from, end int, changes []Ite
 		case !there:
 			err = m.fresh(here)
 		case node.IsLink(at):
-			err = m.child(children, node.Link(at), childPath, here)
+			if len(visits) == 0 && m.loader.pays(m.plan) {
+				visits = m.loader.begin(m.plan, node, depth, changes)
+			}
+			var planned *visit
+			if len(visits) > 0 {
+				planned, visits = &visits[0], visits[1:]
+			}
+			err = m.child(node, at, childPath, here, planned)
 		default:
 			err = m.bucket(node, at, childPath, here)
 		}
@@ -140,6 +138,7 @@ func (m *merger) node(node *block.Node, path []int, from, end int, changes []Ite
 		if there {
 			position++
 		}
+		changes = rest
 	}
 	return m.untouched(node, indexes, position, last, path, whole)
 }
@@ -159,26 +158,28 @@ func (m *merger) indexesOf(node *block.Node, depth int) []int {
 	return indexes
 }
 
-// touched gives the positions of the links that changes lead through. And it
-// says whether the node stays one for sure, by what they do not touch: then
-// that can be taken over as it is encoded.
-func (m *merger) touched(node *block.Node, indexes []int, depth int, changes []Item) (links []int, whole bool) {
-	entries := node.Entries()
+// whole says whether a node stays one for sure, by what changes do not touch:
+// then that can be taken over as it is encoded.
+func (m *merger) whole(node *block.Node, indexes []int, depth int, changes []Item) bool {
+	if node.Loose() || node.HasEmptyBucket() {
+		return false // it must not be taken over as it is
+	}
+	if depth == 0 {
+		return true
+	}
+	links, entries := node.Links(), node.Entries()
 	for len(changes) > 0 {
-		index := m.order.index(changes[0].Head, changes[0].Key, depth)
-		_, changes = m.split(changes, depth, index+1)
+		var index int
+		index, _, changes = m.order.cut(changes, depth)
 		if at, there := slices.BinarySearch(indexes, index); there {
 			if node.IsLink(at) {
-				links = append(links, at)
+				links--
 			} else {
 				entries -= node.BucketLen(at)
 			}
 		}
 	}
-	if node.Loose() || node.HasEmptyBucket() {
-		return links, false // it must not be taken over as it is
-	}
-	return links, depth == 0 || node.Links() > len(links) || entries > m.tree.params.BucketSize
+	return links > 0 || entries > m.tree.params.BucketSize
 }
 
 // untouched takes over the elements from position up to but not including end.
@@ -204,17 +205,6 @@ func (m *merger) untouched(node *block.Node, indexes []int, position, end int, p
 	return nil
 }
 
-// split parts the changes at the first whose index at depth is not below limit.
-func (m *merger) split(changes []Item, depth, limit int) (below, rest []Item) {
-	if len(changes) == 0 {
-		return nil, nil
-	}
-	n := sort.Search(len(changes), func(i int) bool {
-		return m.order.index(changes[i].Head, changes[i].Key, depth) >= limit
-	})
-	return changes[:n], changes[n:]
-}
-
 // fresh adds changes where there was nothing.
 func (m *merger) fresh(changes []Item) error {
 	for _, change := range changes {
@@ -229,14 +219,27 @@ func (m *merger) fresh(changes []Item) error {
 	return nil
 }
 
-// child merges changes into the next of a node's children that they lead to.
-func (m *merger) child(children *children, binaryCID []byte, path []int, changes []Item) error {
-	child, err := children.next()
+// child merges changes into the child that the link at position of a node leads
+// to; planned is nil where the part loads it by itself.
+func (m *merger) child(node *block.Node, position int, path []int, changes []Item, planned *visit) error {
+	child, below, err := m.load(node, position, path, planned)
 	if err != nil {
-		return locatedCID(err, binaryCID, slices.Clone(path))
+		return err
 	}
-	m.opened[string(binaryCID)] = struct{}{}
-	return m.node(child, path, 0, 1<<m.order.bitWidth, changes)
+	m.opened[string(node.Link(position))] = struct{}{}
+	return m.node(child, path, 0, 1<<m.order.bitWidth, changes, below)
+}
+
+// load gives a child, and the visits of its own children where it was planned.
+func (m *merger) load(node *block.Node, position int, path []int, planned *visit) (child *block.Node, below []visit, err error) {
+	if planned != nil {
+		return m.loader.take(planned)
+	}
+	child, err = m.tree.child(m.loader.ctx, node, position, len(path), true)
+	if err != nil {
+		err = locatedCID(err, node.Link(position), slices.Clone(path))
+	}
+	return child, nil, err
 }
 
 // untouchedBucket adds the entries of a bucket that no change leads into.
