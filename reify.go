@@ -40,7 +40,8 @@ func WithCacheBytes(n int64) Option {
 }
 
 // WithReadAhead sets how many blocks are loaded at the same time by whatever
-// walks over the whole map; 1 for a store that must not be asked concurrently.
+// knows beforehand what it will need (walks over the whole map, commits of
+// transactions, Prefetch); 1 for a store that must not be asked concurrently.
 func WithReadAhead(n int) Option { return func(o *adl.Options) { o.ReadAhead = n } }
 
 // WithMaxBlockBytes sets the largest block that is read.

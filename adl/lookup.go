@@ -46,5 +46,17 @@ func (n *Node) HasString(ctx context.Context, key string) (bool, error) {
 	return n.Has(ctx, bytesOf(key))
 }
 
+// Prefetch loads the nodes on the way to keys into the cache, where the store
+// is slow: up to ReadAhead of them at the same time, and each once. Has and Get
+// of the keys, and the methods of a transaction on the map that look keys up,
+// then find them in memory and need not wait for one block after another. Where
+// the store is fast, or there is no cache or no read-ahead, it does nothing.
+//
+// It changes nothing but the time: there is no error, since the lookup that
+// needs what could not be loaded says so itself. When ctx is done it returns.
+// Keys whose nodes do not all fit into the cache had better be prefetched some
+// hundreds at a time.
+func (n *Node) Prefetch(ctx context.Context, keys [][]byte) { n.tree.Prefetch(ctx, keys, n.ahead) }
+
 // bytesOf gives a string's bytes without copying them; nobody writes to them.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

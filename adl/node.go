@@ -48,8 +48,8 @@ func Wrap(ctx context.Context, tree *trie.Tree, ahead int, count int64, prototyp
 // Tree is the tree underneath, for the packages of this module.
 func (n *Node) Tree() *trie.Tree { return n.tree }
 
-// ReadAhead is the number of blocks loaded at the same time by whatever walks
-// over the whole map.
+// ReadAhead is the number of blocks loaded at the same time by whatever knows
+// beforehand what it will need; see [Options].
 func (n *Node) ReadAhead() int { return n.ahead }
 
 // Context is the context that the methods without one use.

@@ -17,8 +17,9 @@ type Options struct {
 	// and edits keep what they load in it; walks over the whole map only what
 	// finds free room, and nothing where the store is about as fast as a cache.
 	CacheBytes int64
-	// ReadAhead is how many blocks are loaded at the same time by whatever
-	// walks over the whole map, once the store proves slow. A fast store is
+	// ReadAhead is how many blocks are loaded at the same time, once the store
+	// proves slow, by whatever knows beforehand what it will need: walks over
+	// the whole map, the commit of a transaction, Prefetch. A fast store is
 	// asked for one block after another, by the goroutine that walks, and other
 	// goroutines check and parse them. 0 means 64, 1 means that nothing is
 	// loaded before it is needed and that no other goroutine is used, for a

@@ -128,7 +128,9 @@ func (t *Txn) set(key, raw []byte) error {
 	return nil
 }
 
-// SetIfAbsent sets a key that is not there yet, and says whether it did.
+// SetIfAbsent sets a key that is not there yet, and says whether it did. It
+// looks the key up in Base, unless the transaction has changed it: before many
+// of them over a slow store, [adl.Node.Prefetch] their keys.
 func (t *Txn) SetIfAbsent(ctx context.Context, key []byte, value datamodel.Node) (bool, error) {
 	there, err := t.Has(ctx, key)
 	if err != nil || there {
@@ -142,18 +144,15 @@ func (t *Txn) SetStringIfAbsent(ctx context.Context, key string, value datamodel
 	return t.SetIfAbsent(ctx, []byte(key), value)
 }
 
-// Delete deletes a key, and says whether it was there.
+// Delete deletes a key, and says whether it was there. It looks the key up in
+// Base, unless the transaction has changed it: before many of them over a slow
+// store, [adl.Node.Prefetch] their keys.
 func (t *Txn) Delete(ctx context.Context, key []byte) (existed bool, err error) {
-	inBase, err := t.base.Has(ctx, key)
-	if err != nil {
-		return false, err
-	}
-	value, changed := t.batch.Get(key)
-	existed = len(value) > 0 || !changed && inBase
+	existed, err = t.Has(ctx, key)
 	if existed {
 		t.batch.Set(key, nil)
 	}
-	return existed, nil
+	return existed, err
 }
 
 // DeleteString is Delete by the bytes of a string.
@@ -195,8 +194,9 @@ func (t *Txn) HasString(ctx context.Context, key string) (bool, error) {
 }
 
 // Commit writes what the transaction changed: each changed node once, children
-// first, the root last, and no block that the map had before. It gives the new
-// map and its root. Nodes collapse as the specification says, to any depth;
+// first, the root last, and no block that the map had before. Where the store
+// is slow it loads up to [adl.Options].ReadAhead of the nodes that the changes
+// lead into at the same time. It gives the new map and its root. Nodes collapse as the specification says, to any depth;
 // empty buckets in nodes that are rewritten are dropped.
 //
 // After that the transaction goes on from the new map. After an error it is

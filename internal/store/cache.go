@@ -56,6 +56,9 @@ func NewCache(limit int64) *Cache {
 	return c
 }
 
+// limit is how many bytes each shard holds at most.
+func (c *Cache) limit() int64 { return c.shards[0].limit }
+
 // Hash hashes a name.
 func (c *Cache) Hash(name []byte) uint64 { return maphash.Bytes(c.seed, name) }
 

@@ -87,6 +87,9 @@ func NewSource(lsys *linking.LinkSystem, cacheBytes, maxRead int64) *Source {
 // LinkSystem is the LinkSystem that blocks come from.
 func (s *Source) LinkSystem() *linking.LinkSystem { return &s.lsys }
 
+// Caches says whether anything is kept in memory.
+func (s *Source) Caches() bool { return s.cache.limit() > 0 }
+
 // CacheStats tells what the cache has done and holds.
 func (s *Source) CacheStats() CacheStats { return s.cache.Stats() }
 

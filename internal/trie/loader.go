@@ -12,9 +12,8 @@ import (
 // under way at the same time, across siblings and levels; they begin in the
 // order in which the nodes will be taken, depth first.
 //
-// It serves all parts of a merge. Each has a plan of its own, which the loader
-// knows of from when the store proves slow; until then the part loads its nodes
-// by itself.
+// It serves all parts of a merge. Each has a plan of its own, while the store is
+// slow; a part loads by itself what it has not planned.
 //
 // There is a goroutine for each load under way and no other. Whatever fails
 // first, ends everything.
@@ -27,21 +26,34 @@ type loader struct {
 
 	mu     sync.Mutex
 	ended  sync.Cond // a load has, or everything
-	alone  int       // parts whose plan is not known: each may have a load of its own under way
+	alone  int       // parts that may have a load of their own under way
 	plans  []*plan
-	turn   int // of the plan that was asked last
-	flying int // loads under way, of plans
-	held   int // bytes of nodes that are loaded and not taken
-	seen   int // nodes so far, and
-	bytes  int // how many bytes they were together
-	err    error
+	turn   int     // of the plan that was asked last
+	flying int     // loads under way, of plans
+	levels []level // by depth
+	err    error   // the first
 }
 
-// newLoader makes a loader for so many parts; end has to follow.
+// level is what a loader knows of the nodes at one depth.
+type level struct {
+	flying int // being loaded
+	held   int // bytes of those that are loaded and not taken
+	loaded int // so far
+	bytes  int // of those
+}
+
+// expected is about how many bytes are held once what is under way is loaded:
+// the nodes of a level are much alike.
+func (l *level) expected() int { return l.held + l.flying*l.bytes/max(1, l.loaded) }
+
+// newLoader makes a loader for so many parts, up to ahead; end has to follow.
 func newLoader(ctx context.Context, t *Tree, parts, ahead int) *loader {
-	l := &loader{tree: t, ahead: ahead, alone: parts, seen: 1, bytes: t.root.Memory()}
+	l := &loader{tree: t, ahead: ahead, alone: parts}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	l.ended.L = &l.mu
+	for range parts {
+		l.plans = append(l.plans, newPlan())
+	}
 	return l
 }
 
@@ -69,44 +81,63 @@ func (l *loader) failure() error {
 	return l.err
 }
 
-// pays says whether a part is to plan what it loads, and not to load it by
-// itself. Once it does it goes on with that, so that never more is under way
-// than allowed.
-func (l *loader) pays(p *plan) bool {
-	return p.joined || l.ahead > 1 && l.tree.source.Slow()
-}
+// pays says whether it pays to plan what a part loads.
+func (l *loader) pays() bool { return l.ahead > 1 && l.tree.source.Slow() }
 
 // begin plans the visits of the children of a node, at depth, that changes lead
-// into; nothing else may be in the plan.
+// into. They come before whatever is planned.
 func (l *loader) begin(p *plan, node *block.Node, depth int, changes []Item) []visit {
 	visits := l.tree.visits(node, depth, changes)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p.end.precede(visits)
-	if !p.joined {
-		p.joined = true
-		l.plans = append(l.plans, p)
-		l.alone--
-	}
+	p.end.next.precede(visits)
+	l.accompany(p)
 	l.fill()
 	return visits
 }
 
-// leave says that a part will load nothing by itself any more.
-func (l *loader) leave(p *plan) {
+// accompany needs no place for a load of a part's own any more.
+func (l *loader) accompany(p *plan) {
+	if p.alone {
+		p.alone = false
+		l.alone--
+	}
+}
+
+// single loads a child, at depth, for a part that has not planned it.
+func (l *loader) single(p *plan, parent *block.Node, position, depth int) (*block.Node, error) {
+	if !p.alone {
+		if err := l.leaveAlone(p); err != nil {
+			return nil, err
+		}
+	}
+	return l.tree.child(l.ctx, parent, position, depth, true)
+}
+
+// leaveAlone keeps a place free for a load of a part's own, until accompany.
+func (l *loader) leaveAlone(p *plan) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !p.joined {
-		p.joined = true
-		l.alone--
-		l.fill()
+	p.alone = true
+	l.alone++
+	for l.flying+l.alone > l.ahead && l.err == nil {
+		l.ended.Wait()
 	}
+	return l.err
+}
+
+// done says that a part will load nothing any more.
+func (l *loader) done(p *plan) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accompany(p)
+	l.fill()
 }
 
 // take gives the node of a visit whose turn has come, and the visits below it.
 // One that is not being loaded yet is, however much is held.
-func (l *loader) take(v *visit) (node *block.Node, below []visit, err error) {
-	if l.claim(v) {
+func (l *loader) take(p *plan, v *visit) (node *block.Node, below []visit, err error) {
+	if l.claim(p, v) {
 		l.load(v)
 	}
 	l.mu.Lock()
@@ -117,24 +148,25 @@ func (l *loader) take(v *visit) (node *block.Node, below []visit, err error) {
 	if l.err != nil {
 		return nil, nil, l.err
 	}
+	depth := v.depth
 	node, below = v.node, v.below
 	*v = visit{} // which lives as long as those beside it, and must not keep those below
-	l.held -= node.Memory()
+	l.levels[depth].held -= node.Memory()
 	l.fill()
 	return node, below, nil
 }
 
 // claim says whether it is for the taker of a visit to load it. Where there is
 // no room for one more load it is not, and the visit begins as soon as there is.
-func (l *loader) claim(v *visit) bool {
+func (l *loader) claim(p *plan, v *visit) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v.wanted = true
+	l.accompany(p)
 	if v.begun || !l.room() {
 		return false
 	}
-	v.begun = true
-	l.flying++
+	l.start(v)
 	l.fill()
 	return true
 }
@@ -146,8 +178,7 @@ func (l *loader) fill() {
 		if v == nil {
 			return
 		}
-		v.begun = true
-		l.flying++
+		l.start(v)
 		l.loads.Go(func() { l.load(v) })
 	}
 }
@@ -166,13 +197,32 @@ func (l *loader) next() *visit {
 	return nil
 }
 
-// fits says whether a node may be loaded before its turn. What is under way
-// will be about as large as what was seen. A node waits the longer for its
-// turn, the nearer it is to the root, and must not stop those below that come
-// before it: each level leaves half of what the one above it has left.
+// start notes that a visit is being loaded.
+func (l *loader) start(v *visit) {
+	v.begun = true
+	l.flying++
+	if missing := v.depth + 1 - len(l.levels); missing > 0 {
+		l.levels = append(l.levels, make([]level, missing)...)
+	}
+	l.levels[v.depth].flying++
+}
+
+// fits says whether a node may be loaded before its turn. Half of the memory is
+// for all; of the other half each level has a share of its own, half that of the
+// one above it. For a node waits the longer for its turn the nearer it is to the
+// root, and must not stop the many below that come before it.
 func (l *loader) fits(v *visit) bool {
-	left := aheadBytes >> v.depth
-	return l.tree.source.Slow() && l.held+l.flying*(l.bytes/l.seen) < aheadBytes-left
+	if !l.pays() {
+		return false
+	}
+	if len(l.levels) <= v.depth || l.levels[v.depth].expected() < aheadBytes/2>>v.depth {
+		return true
+	}
+	all := 0
+	for i := range l.levels {
+		all += l.levels[i].expected()
+	}
+	return all < aheadBytes/2
 }
 
 // load loads the node of a visit that is begun.
@@ -182,16 +232,21 @@ func (l *loader) load(v *visit) {
 		l.fail(locatedCID(err, v.parent.Link(v.position), l.tree.path(v)))
 		return
 	}
-	below := l.tree.visits(node, v.depth, v.changes)
+	var below []visit
+	if l.pays() {
+		below = l.tree.visits(node, v.depth, v.changes)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v.loaded, v.node, v.below = true, node, below
 	v.precede(below)
 	v.leave()
 	l.flying--
-	l.held += node.Memory()
-	l.seen++
-	l.bytes += node.Memory()
+	level := &l.levels[v.depth]
+	level.flying--
+	level.loaded++
+	level.held += node.Memory()
+	level.bytes += node.Memory()
 	l.fill()
 	l.ended.Broadcast()
 }

@@ -45,14 +45,14 @@ func (t *Tree) Merge(ctx context.Context, changes *Batch, puts func() Put, ahead
 	var wait sync.WaitGroup
 	for i, p := range parts {
 		from, end := entries.rootIndexes(p, t.params.BitWidth)
-		m := &merger{loader: loader, plan: newPlan(), tree: t, emitter: NewEmitter(t.params, t.hasher, puts()), order: entries.order, opened: map[string]struct{}{}}
+		m := &merger{loader: loader, plan: loader.plans[i], tree: t, emitter: NewEmitter(t.params, t.hasher, puts()), order: entries.order, opened: map[string]struct{}{}}
 		mergers[i] = m
 		wait.Go(func() {
 			entries.sort(p)
 			if err := m.root(&entries, p, from, end); err != nil {
 				loader.fail(err)
 			}
-			loader.leave(m.plan)
+			loader.done(m.plan)
 		})
 	}
 	wait.Wait()
@@ -121,7 +121,7 @@ func (m *merger) node(node *block.Node, path []int, from, end int, changes []Ite
 		case !there:
 			err = m.fresh(here)
 		case node.IsLink(at):
-			if len(visits) == 0 && m.loader.pays(m.plan) {
+			if len(visits) == 0 && m.loader.pays() {
 				visits = m.loader.begin(m.plan, node, depth, changes)
 			}
 			var planned *visit
@@ -233,9 +233,9 @@ func (m *merger) child(node *block.Node, position int, path []int, changes []Ite
 // load gives a child, and the visits of its own children where it was planned.
 func (m *merger) load(node *block.Node, position int, path []int, planned *visit) (child *block.Node, below []visit, err error) {
 	if planned != nil {
-		return m.loader.take(planned)
+		return m.loader.take(m.plan, planned)
 	}
-	child, err = m.tree.child(m.loader.ctx, node, position, len(path), true)
+	child, err = m.loader.single(m.plan, node, position, len(path))
 	if err != nil {
 		err = locatedCID(err, node.Link(position), slices.Clone(path))
 	}

@@ -13,7 +13,7 @@ type visit struct {
 	wanted bool        // its turn has come
 	loaded bool        // node and below are there
 	node   *block.Node // until it is taken
-	below  []visit     // the visits of the node's children
+	below  []visit     // the visits of the node's children; nil where they are not planned
 
 	previous, next *visit // in the plan
 }
@@ -22,12 +22,12 @@ type visit struct {
 // will take it: a ring of visits, closed by one that is none. A visit leaves it
 // when it is loaded, and those below it come in its place.
 type plan struct {
-	end    visit
-	joined bool // the loader knows of it
+	end   visit
+	alone bool // the part may have a load of its own under way
 }
 
 func newPlan() *plan {
-	p := &plan{}
+	p := &plan{alone: true}
 	p.end.previous, p.end.next = &p.end, &p.end
 	return p
 }
