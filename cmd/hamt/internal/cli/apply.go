@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"io"
 
@@ -38,37 +39,104 @@ a line is bad, none.
 	return c
 }
 
-// apply makes the changes. More than fit into the memory are committed in
-// between, which leaves blocks of versions that nobody knows, and is no less
-// atomic: the root is told when all is done.
+// apply makes the changes, in their order.
 func (e *edit) apply(ctx context.Context, txn *builder.Txn, source input.Source, memory int64) error {
-	var held, absent int64
+	a := applying{txn: txn, source: source, memory: memory}
 	for change, err := range source.Changes() {
+		if err == nil {
+			err = a.add(ctx, change)
+		}
 		if err != nil {
 			return err
 		}
-		if change.Delete {
-			existed, err := txn.Delete(ctx, change.Key)
-			if err != nil {
-				return err
-			}
-			if !existed {
-				absent++
-			}
-		} else if err := txn.SetRaw(change.Key, change.Value); err != nil {
-			return inLine(source, change.Line, err)
-		}
-		const overhead = 64
-		if held += int64(len(change.Key)+len(change.Value)) + overhead; held < memory {
-			continue
-		}
-		if _, _, err := txn.Commit(ctx); err != nil {
-			return err
-		}
-		held = 0
 	}
-	if absent > 0 {
-		e.app.warn("%d of the keys to delete were not there", absent)
+	if err := a.flush(ctx); err != nil {
+		return err
+	}
+	if a.absent > 0 {
+		e.app.warn("%d of the keys to delete were not there", a.absent)
 	}
 	return nil
+}
+
+// applying makes changes. A delete has to know whether its key is there, which
+// over a network takes long for one key after another; so changes are gathered,
+// and the nodes that the deletes among them lead into fetched together.
+type applying struct {
+	txn    *builder.Txn
+	source input.Source
+	memory int64
+
+	gathered []input.Change // a delete, and what follows it
+	deletes  [][]byte       // the keys of the deletes among them
+	bytes    int64          // that they take
+
+	held   int64 // bytes of changes that are made and not committed
+	absent int64 // keys to delete that were not there
+}
+
+const (
+	// fetchedAtOnce is the keys whose nodes are fetched together: so many that
+	// a network is busy, and so few that all of it fits into the cache.
+	fetchedAtOnce = 1024
+	// gatherBytes bounds the changes that are gathered, by their size.
+	gatherBytes = 4 << 20
+)
+
+// add makes a change, or gathers it.
+func (a *applying) add(ctx context.Context, change input.Change) error {
+	if !change.Delete && len(a.gathered) == 0 {
+		return a.one(ctx, change)
+	}
+	change.Key, change.Value = bytes.Clone(change.Key), bytes.Clone(change.Value)
+	a.gathered = append(a.gathered, change)
+	a.bytes += sizeOf(change)
+	if change.Delete {
+		a.deletes = append(a.deletes, change.Key)
+	}
+	if len(a.deletes) < fetchedAtOnce && a.bytes < gatherBytes {
+		return nil
+	}
+	return a.flush(ctx)
+}
+
+// flush makes what was gathered.
+func (a *applying) flush(ctx context.Context) error {
+	a.txn.Base().Prefetch(ctx, a.deletes)
+	for _, change := range a.gathered {
+		if err := a.one(ctx, change); err != nil {
+			return err
+		}
+	}
+	a.gathered, a.deletes, a.bytes = a.gathered[:0], a.deletes[:0], 0
+	return nil
+}
+
+// one makes one change. More than fit into the memory are committed in between,
+// which leaves blocks of versions that nobody knows, and is no less atomic: the
+// root is told when all is done.
+func (a *applying) one(ctx context.Context, change input.Change) error {
+	if change.Delete {
+		existed, err := a.txn.Delete(ctx, change.Key)
+		if err != nil {
+			return err
+		}
+		if !existed {
+			a.absent++
+		}
+	} else if err := a.txn.SetRaw(change.Key, change.Value); err != nil {
+		return inLine(a.source, change.Line, err)
+	}
+	if a.held += sizeOf(change); a.held < a.memory {
+		return nil
+	}
+	a.held = 0
+	_, _, err := a.txn.Commit(ctx)
+	return err
+}
+
+// sizeOf is about how many bytes of memory a change takes.
+func sizeOf(change input.Change) int64 {
+	const overhead = 64
+	return int64(len(change.Key)+len(change.Value)) + overhead
 }
