@@ -58,22 +58,19 @@ func mirror(s *teststore.Store) *teststore.Store {
 
 // TestCommitTime commits changes all over maps in a slow store: the time is
 // that of loading one node after another, divided by how many may be under way,
-// and some for the levels; never more are, and no node is loaded twice. Of 5,000
+// and a little for the first levels; never more are, and no node is loaded twice. Of 5,000
 // changes there are several parts.
 func TestCommitTime(t *testing.T) {
 	const n, takes = 30_000, 20 * time.Millisecond
-	for _, c := range []struct {
-		p      params.Params
-		levels time.Duration
-	}{
-		{params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 3, BucketSize: 2}, 7},
-		{params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}, 4},
-		{params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3}, 3},
+	for _, p := range []params.Params{
+		{HashAlg: multicodec.Sha2_256, BitWidth: 3, BucketSize: 2},
+		{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3},
+		{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3},
 	} {
-		s, root := stored(t, c.p, numbered(n))
+		s, root := stored(t, p, numbered(n))
 		for _, step := range []int{60, 6} {
 			for _, ahead := range []int{1, 2, 8, 64} {
-				t.Run(fmt.Sprint(c.p, step, ahead), func(t *testing.T) {
+				t.Run(fmt.Sprint(p, step, ahead), func(t *testing.T) {
 					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 					synctest.Test(t, func(t *testing.T) {
 						m := slowed(mirror(s), takes)
@@ -84,7 +81,7 @@ func TestCommitTime(t *testing.T) {
 							t.Fatal(err)
 						}
 						took, loads := time.Since(began), m.TakeLoads()
-						if best := time.Duration(len(loads)) * takes / time.Duration(ahead); took > best+c.levels*takes {
+						if best := time.Duration(len(loads)) * takes / time.Duration(ahead); took > best+4*takes {
 							t.Errorf("%d loads took %v; one after another, divided by %d: %v", len(loads), took, ahead, best)
 						}
 						if m.Most() > int64(ahead) {
@@ -99,6 +96,23 @@ func TestCommitTime(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFirstCommitTakesOneTimeForOneLevel: that the store is slow is known from
+// the root, so the first nodes below it are loaded together already.
+func TestFirstCommitTakesOneTimeForOneLevel(t *testing.T) {
+	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}, numbered(300))
+	synctest.Test(t, func(t *testing.T) {
+		m := slowed(mirror(s), delay)
+		txn := spread(t, load(t, m, root), 300, 1)
+		began := time.Now()
+		if _, _, err := txn.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took, loads := time.Since(began), len(m.TakeLoads()); took != delay || loads < 20 {
+			t.Errorf("%d loads took %v", loads, took)
+		}
+	})
 }
 
 // TestCommitAheadGivesTheSame edits random maps in every way, from stores whose
@@ -203,6 +217,38 @@ func TestCommitFromFastStore(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestCommitFromFlappingStore: a store is slow and fast in turns, so the parts go
+// to and fro between loading by themselves and having it done. There are never
+// more loads under way than allowed, and it comes to an end.
+func TestCommitFromFlappingStore(t *testing.T) {
+	const n = 20_000
+	s, root := stored(t, manyLevels(), numbered(n))
+	for _, ahead := range []int{2, 3, 16} {
+		for _, turn := range []int64{20, 70, 300} {
+			t.Run(fmt.Sprint(ahead, turn), func(t *testing.T) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+				synctest.Test(t, func(t *testing.T) {
+					m := mirror(s)
+					var loads atomic.Int64
+					m.Delay = func(link datamodel.Link) time.Duration {
+						if loads.Add(1)/turn%2 == 0 {
+							return time.Millisecond * time.Duration(1+link.Binary()[10]%4)
+						}
+						return time.Microsecond
+					}
+					txn := spread(t, load(t, m, root, hamt.WithReadAhead(ahead)), n, 3)
+					if _, _, err := txn.Commit(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					if m.Most() > int64(ahead) {
+						t.Errorf("%d loads were under way at the same time", m.Most())
+					}
+				})
+			})
+		}
 	}
 }
 
@@ -345,6 +391,36 @@ func TestCommitHoldsLittle(t *testing.T) {
 		best := time.Duration(loads.Load()) * delay / ahead
 		if took := time.Since(began) - time.Hour; took > best+best/4 {
 			t.Errorf("after the hour it took %v more for %d loads; at best %v", took, loads.Load(), best)
+		}
+	})
+}
+
+// TestCommitLetsGo: a commit does not keep the nodes that it has passed.
+func TestCommitLetsGo(t *testing.T) {
+	const n, size = 6000, 20_000
+	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}, large(n, size))
+	synctest.Test(t, func(t *testing.T) {
+		m := slowed(mirror(s), delay)
+		txn := must(builder.NewTxn(load(t, m, root, hamt.WithReadAhead(8), hamt.WithCacheBytes(0))))
+		for key := range large(n, 0) {
+			if err := txn.SetString(key, datamodel.Null); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, after := heap(), int64(0)
+		var loads atomic.Int64
+		all, honest := int64(s.Len()-1), m.OnRead
+		m.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
+			if loads.Add(1) == all-8 {
+				after = heap()
+			}
+			return honest(link, raw)
+		}
+		if _, _, err := txn.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if held := after - before; after == 0 || held > n*size/4 {
+			t.Errorf("%d loads, and %d KiB are held near the end", loads.Load(), held>>10)
 		}
 	})
 }
