@@ -194,10 +194,11 @@ func (t *Txn) HasString(ctx context.Context, key string) (bool, error) {
 }
 
 // Commit writes what the transaction changed: each changed node once, children
-// first, the root last, and no block that the map had before. Where the store
-// is slow it loads up to [adl.Options].ReadAhead of the nodes that the changes
-// lead into at the same time. It gives the new map and its root. Nodes collapse as the specification says, to any depth;
-// empty buckets in nodes that are rewritten are dropped.
+// first, the root last, and no block that the map had before. It gives the new
+// map and its root. Nodes collapse as the specification says, to any depth;
+// empty buckets in nodes that are rewritten are dropped. Where the store is slow
+// up to [adl.Options].ReadAhead of the nodes that the changes lead into are
+// loaded at the same time.
 //
 // After that the transaction goes on from the new map. After an error it is
 // as it was, and can be committed again; nothing is written unless all blocks
@@ -241,11 +242,7 @@ func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datam
 	if same {
 		return t.base, nil
 	}
-	known := func(binaryCID []byte) bool {
-		_, opened := merged.Opened[string(binaryCID)]
-		return opened
-	}
-	if err := d.write(ctx, known); err != nil {
+	if err := d.write(ctx, merged.Opened); err != nil {
 		return nil, err
 	}
 	count, ok := t.base.KnownCount()

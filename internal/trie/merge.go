@@ -2,7 +2,6 @@ package trie
 
 import (
 	"context"
-	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -18,10 +17,9 @@ type Merged struct {
 	Root *block.Encoder
 	// Delta is by how much the number of entries changes.
 	Delta int64
-	// Opened are the binary CIDs of the nodes of the old tree that the changes
-	// led into. A node of the new tree that is equal to one of them has been
-	// written before.
-	Opened map[string]struct{}
+	// Opened says whether a binary CID is that of a node of the old tree that
+	// the changes led into. Such a node of the new tree has been written before.
+	Opened func(binaryCID []byte) bool
 }
 
 // Merge makes the tree that holds what t does once the changes are made. What
@@ -59,11 +57,15 @@ func (t *Tree) Merge(ctx context.Context, changes *Batch, puts func() Put, ahead
 	if err := loader.failure(); err != nil {
 		return Merged{}, err
 	}
-	out := Merged{Root: block.NewEncoder(t.params), Opened: map[string]struct{}{}}
+	out := Merged{Root: block.NewEncoder(t.params), Opened: func(binaryCID []byte) bool {
+		return slices.ContainsFunc(mergers, func(m *merger) bool {
+			_, opened := m.opened[string(binaryCID)]
+			return opened
+		})
+	}}
 	for _, m := range mergers {
 		out.Root.Join(m.encoder)
 		out.Delta += m.delta
-		maps.Copy(out.Opened, m.opened)
 	}
 	return out, nil
 }
