@@ -3,13 +3,12 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -25,19 +24,26 @@ import (
 
 // What the keys in the engine begin with.
 const (
-	blockPrefix = 'b' // then the binary CID; the value is the block
+	blockPrefix = 'b' // then the binary CID; the value is the place of the block's record in the pack
 	namePrefix  = 'n' // then the name; the value is the binary CID of its root
 )
 
-// formatKey is where the version of this arrangement stands.
-var formatKey = []byte("mformat")
+var (
+	// formatKey is where the version of this arrangement stands.
+	formatKey = []byte("mformat")
+	// endKey is where it says up to which byte the pack is known.
+	endKey = []byte("mend")
+)
 
-const formatVersion = "1"
+const formatVersion = "2"
 
 const (
-	flushBytes    = 4 << 20  // of blocks that wait for being written in one batch
-	memTableBytes = 64 << 20 // the larger, the less often blocks are written again
-	cacheBytes    = 64 << 20
+	flushBytes    = 16 << 20 // of records that are written, and synced, at once
+	memTableBytes = 32 << 20 // the larger, the less often places are written again
+	// cacheBytes are for what is read of the engine's tables. What it keeps for
+	// writing it takes from the same room: the tables in memory, of which there
+	// may be two.
+	cacheBytes = 64<<20 + 2*memTableBytes
 	// A build writes keys that are spread over all that is there. So each
 	// compaction writes again most of the level that it goes to: few and large
 	// ones are cheaper than many, as long as reading has not to look into too
@@ -51,18 +57,18 @@ const (
 	quickOpenBytes = 1 << 20
 )
 
-// Store is the store in a directory, over Pebble. It is safe for concurrent
-// use.
+// Store is the store in a directory. It is safe for concurrent use.
 type Store struct {
 	dir  string
 	db   *pebble.DB
+	pack *pack
 	lsys *linking.LinkSystem
 
 	mu      sync.RWMutex
-	waiting map[string][]byte // blocks that are not in the engine yet
-	bytes   int               // of them
-	logged  int               // bytes that went into the engine
+	waiting *waiting // blocks that are not in the pack yet
+	logged  int      // bytes that went into the engine
 
+	fresh bool      // there was no block when it was opened
 	reads gate.Gate // those under way: whoever reads ahead does not wait for them
 }
 
@@ -96,7 +102,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if err := check(dir); err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, waiting: map[string][]byte{}}
+	s := &Store{dir: dir, waiting: newWaiting(0, 0)}
 	db, err := openWaiting(ctx, dir, engineOptions(o.Write, quiet{o.Warn, o.Die}), o.Wait)
 	if err != nil {
 		if errors.Is(err, pebble.ErrDBDoesNotExist) {
@@ -105,7 +111,11 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("store %s: %w", dir, err)
 	}
 	s.db = db
-	if err := s.checkFormat(o.Write); err != nil {
+	err = s.checkFormat(o.Write)
+	if err == nil {
+		err = s.openPack(o.Write)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	s.lsys = stores.Reading(s.open)
@@ -210,6 +220,27 @@ func (s *Store) checkFormat(write bool) error {
 	return nil
 }
 
+// openPack opens the file of blocks, up to where the engine knows it.
+func (s *Store) openPack(write bool) error {
+	value, found, err := s.get(endKey)
+	if err != nil {
+		return err
+	}
+	var end uint64
+	if found {
+		var width int
+		// What is behind the end will be cut off, so nothing else will do.
+		if end, width = binary.Uvarint(value); width <= 0 || width != len(value) {
+			return fmt.Errorf("store %s: damaged: %q is no length of the file of blocks", s.dir, value)
+		}
+	}
+	s.fresh = end == 0
+	if s.pack, err = openPack(s.dir, int64(end), write); err != nil {
+		return fmt.Errorf("store %s: %w", s.dir, err)
+	}
+	return nil
+}
+
 // LinkSystem gives access to the blocks.
 func (s *Store) LinkSystem() *linking.LinkSystem { return s.lsys }
 
@@ -218,27 +249,13 @@ func (s *Store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }
 
 func blockKey(c cid.Cid) []byte { return append([]byte{blockPrefix}, c.KeyString()...) }
 
-// unwritten gives a block that is not in the engine yet.
-func (s *Store) unwritten(c cid.Cid) (block []byte, ok bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	block, ok = s.waiting[c.KeyString()]
-	return block, ok
-}
-
-// open gives a block where it lies in the engine's memory.
+// open gives a block where it lies in memory.
 func (s *Store) open(_ context.Context, c cid.Cid) (io.Reader, error) {
-	if block, ok := s.unwritten(c); ok {
-		return bytes.NewReader(block), nil
-	}
-	value, err := s.borrow(blockKey(c))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, stores.NotFound{CID: c}
-	}
+	block, err := s.find(c)
 	if err != nil {
 		return nil, err
 	}
-	return value, nil
+	return bytes.NewReader(block), nil
 }
 
 // Get gives a copy of a block.
@@ -246,14 +263,57 @@ func (s *Store) Get(_ context.Context, c cid.Cid) ([]byte, error) {
 	if block, ok := stores.Inlined(c); ok {
 		return block, nil
 	}
+	block, err := s.find(c)
+	return bytes.Clone(block), err
+}
+
+// find finds a block, which is not to be changed.
+func (s *Store) find(c cid.Cid) ([]byte, error) {
 	if block, ok := s.unwritten(c); ok {
 		return block, nil
 	}
-	block, found, err := s.get(blockKey(c))
-	if err == nil && !found {
-		err = stores.NotFound{CID: c}
+	if !s.reads.Enter() {
+		return nil, s.closed()
 	}
-	return block, err
+	defer s.reads.Leave()
+	if block, ok := s.pack.following(c.KeyString()); ok {
+		return block, nil
+	}
+	at, found, err := s.place(c)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, stores.NotFound{CID: c}
+	}
+	block, err := s.pack.read(c.KeyString(), at)
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", s.dir, err)
+	}
+	return block, nil
+}
+
+// unwritten gives a block that is not in the pack yet.
+func (s *Store) unwritten(c cid.Cid) (block []byte, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.waiting.block(c.KeyString())
+}
+
+// place looks up where a block is in the pack. Whoever calls it has entered.
+func (s *Store) place(c cid.Cid) (at place, found bool, err error) {
+	value, closer, err := s.db.Get(blockKey(c))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return at, false, nil
+	}
+	if err == nil {
+		at, err = parsePlace(value)
+		err = errors.Join(err, closer.Close())
+	}
+	if err != nil {
+		return at, false, fmt.Errorf("store %s: block %s: %w", s.dir, c, err)
+	}
+	return at, true, nil
 }
 
 // Has says whether a block is there.
@@ -264,26 +324,22 @@ func (s *Store) Has(_ context.Context, c cid.Cid) (bool, error) {
 	if _, ok := s.unwritten(c); ok {
 		return true, nil
 	}
-	value, err := s.borrow(blockKey(c))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
+	if !s.reads.Enter() {
+		return false, s.closed()
 	}
-	if err != nil {
-		return false, err
-	}
-	return true, value.Close()
+	defer s.reads.Leave()
+	_, found, err := s.place(c)
+	return found, err
 }
 
-// Put stores a block, which it keeps. It is on the disk after the next Sync.
+func (s *Store) closed() error { return fmt.Errorf("store %s: %w", s.dir, os.ErrClosed) }
+
+// Put stores a copy of a block. It is on the disk after the next Sync.
 func (s *Store) Put(_ context.Context, c cid.Cid, block []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.waiting[c.KeyString()]; ok {
-		return nil
-	}
-	s.waiting[c.KeyString()] = block
-	s.bytes += len(block)
-	if s.bytes < flushBytes {
+	s.waiting.add(c.KeyString(), block)
+	if len(s.waiting.bytes) < flushBytes {
 		return nil
 	}
 	return s.flush()
@@ -292,25 +348,70 @@ func (s *Store) Put(_ context.Context, c cid.Cid, block []byte) error {
 // Publish is Sync: the store knows roots by their names alone.
 func (s *Store) Publish(context.Context, cid.Cid) error { return s.Sync() }
 
-// flush hands the waiting blocks to the engine. s.mu is locked.
+// flush writes the waiting blocks into the pack, and then, when they are on the
+// disk, their places into the engine: whatever happens to the process or the
+// machine, a place that is found is the place of a block. s.mu is locked.
 func (s *Store) flush() error {
-	if len(s.waiting) == 0 {
+	if len(s.waiting.records) == 0 {
 		return nil
 	}
-	const overhead = 64 // of an entry in a batch, with its key
-	batch := s.db.NewBatchWithSize(s.bytes + overhead*len(s.waiting))
+	sorted := s.waiting.sorted()
+	if err := s.dropKnown(sorted); err != nil {
+		return err
+	}
+	records, places := s.waiting.arrange()
+	begin, err := s.pack.write(records)
+	if err != nil {
+		return s.cannotWrite(err)
+	}
+	const size = 64 // of an entry in a batch, about
+	batch := s.db.NewBatchWithSize(size * len(sorted))
 	defer batch.Close()
 	// In order, each finds its place in the engine's memory beside the last.
-	for _, key := range slices.Sorted(maps.Keys(s.waiting)) {
-		if err := batch.Set(append([]byte{blockPrefix}, key...), s.waiting[key], nil); err != nil {
+	var key, value []byte
+	for _, i := range sorted {
+		if s.waiting.records[i].known {
+			continue
+		}
+		at := places[i]
+		at.at += begin
+		key, value = append(append(key[:0], blockPrefix), s.waiting.records[i].cid...), at.append(value[:0])
+		if err := batch.Set(key, value, nil); err != nil {
 			return s.cannotWrite(err)
 		}
+	}
+	end := binary.AppendUvarint(nil, uint64(begin)+uint64(len(records)))
+	if err := batch.Set(endKey, end, nil); err != nil {
+		return s.cannotWrite(err)
 	}
 	if err := batch.Commit(pebble.NoSync); err != nil {
 		return s.cannotWrite(err)
 	}
-	s.logged += s.bytes
-	s.waiting, s.bytes = map[string][]byte{}, 0
+	s.logged += batch.Len()
+	s.waiting = newWaiting(cap(s.waiting.bytes), len(sorted)) // readers may have parts of the old
+	return nil
+}
+
+// dropKnown marks those of the waiting blocks that are there already, so that
+// they take no more room. Where nothing was there it does not look: who builds
+// a map puts no block twice. In order of CID it is quick.
+func (s *Store) dropKnown(sorted []int32) error {
+	if s.fresh {
+		return nil
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return fmt.Errorf("store %s: %w", s.dir, err)
+	}
+	var key []byte
+	for _, i := range sorted {
+		r := &s.waiting.records[i]
+		key = append(append(key[:0], blockPrefix), r.cid...)
+		r.known = it.SeekPrefixGE(key) // of that key alone
+	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("store %s: %w", s.dir, err)
+	}
 	return nil
 }
 
@@ -333,8 +434,7 @@ func (s *Store) Sync() error {
 }
 
 // Close releases the store, without syncing. It waits for reads that are under
-// way, so readers that the LinkSystem gave have to be closed; later reads are
-// os.ErrClosed.
+// way; later reads are os.ErrClosed.
 func (s *Store) Close() error {
 	s.reads.Close()
 	s.mu.Lock()
@@ -344,57 +444,30 @@ func (s *Store) Close() error {
 	if logged > quickOpenBytes {
 		err = s.db.Flush()
 	}
-	if err = errors.Join(err, s.db.Close()); err != nil {
+	if err = errors.Join(err, s.pack.close(), s.db.Close()); err != nil {
 		return fmt.Errorf("store %s: closing: %w", s.dir, err)
-	}
-	return nil
-}
-
-// borrowed reads a value from the engine's memory until it is closed.
-type borrowed struct {
-	bytes.Reader
-	store  *Store
-	closer io.Closer // nil once it was closed
-}
-
-// borrow finds a value in the engine; pebble.ErrNotFound where there is none.
-func (s *Store) borrow(key []byte) (*borrowed, error) {
-	if !s.reads.Enter() {
-		return nil, fmt.Errorf("store %s: %w", s.dir, os.ErrClosed)
-	}
-	value, closer, err := s.db.Get(key)
-	if err != nil {
-		s.reads.Leave()
-		return nil, fmt.Errorf("store %s: %w", s.dir, err)
-	}
-	return &borrowed{*bytes.NewReader(value), s, closer}, nil
-}
-
-func (b *borrowed) Close() error {
-	if b.closer == nil {
-		return nil
-	}
-	err := b.closer.Close()
-	b.closer = nil
-	b.store.reads.Leave()
-	if err != nil {
-		return fmt.Errorf("store %s: %w", b.store.dir, err)
 	}
 	return nil
 }
 
 // get copies a value out of the engine.
 func (s *Store) get(key []byte) (value []byte, found bool, err error) {
-	b, err := s.borrow(key)
+	if !s.reads.Enter() {
+		return nil, false, s.closed()
+	}
+	defer s.reads.Leave()
+	borrowed, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, false, fmt.Errorf("store %s: %w", s.dir, err)
 	}
-	value = make([]byte, b.Len())
-	_, err = io.ReadFull(b, value)
-	return value, true, errors.Join(err, b.Close())
+	value = bytes.Clone(borrowed)
+	if err := closer.Close(); err != nil {
+		return nil, false, fmt.Errorf("store %s: %w", s.dir, err)
+	}
+	return value, true, nil
 }
 
 // quiet keeps the engine's talk to itself.

@@ -11,7 +11,7 @@ import (
 // the system's own in two ways.
 //
 // No space is reserved for the log. The engine would reserve as much as it
-// keeps in memory, and so 70 MB for a map of three entries; what that saves is
+// keeps in memory, and so 35 MB for a map of three entries; what that saves is
 // little for a process that syncs once.
 //
 // A write that fails ends the process, by way of die. The engine itself would

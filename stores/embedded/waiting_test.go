@@ -1,0 +1,106 @@
+package embedded
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
+)
+
+func blockOf(t testing.TB, data []byte) (cid.Cid, []byte) {
+	t.Helper()
+	c, err := cid.V1Builder{Codec: cid.Raw, MhType: multihash.SHA2_256}.Sum(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, data
+}
+
+// arranged gives the names of blocks in the order in which they are arranged.
+func arranged(t *testing.T, w *waiting, names map[string]string) string {
+	t.Helper()
+	records, places := w.arrange()
+	var order []string
+	for rest := records; len(rest) > 0; {
+		found := false
+		for c, name := range names {
+			block, length, ok := parseRecord(rest, c)
+			if !ok {
+				continue
+			}
+			i := w.index[c]
+			if want, _ := w.block(c); string(block) != string(want) ||
+				places[i] != (place{int64(len(records) - len(rest)), length}) {
+				t.Fatalf("%s stands elsewhere than at %v, or is %q", name, places[i], block)
+			}
+			order = append(order, name)
+			rest, found = rest[length:], true
+		}
+		if !found {
+			t.Fatalf("no record in %q", rest)
+		}
+	}
+	return strings.Join(order, " ")
+}
+
+func TestArrange(t *testing.T) {
+	w := newWaiting(0, 0)
+	names := map[string]string{}
+	add := func(name string, data []byte) cid.Cid {
+		c, _ := blockOf(t, data)
+		w.add(c.KeyString(), data)
+		names[c.KeyString()] = name
+		return c
+	}
+	leaf := func(name string) cid.Cid { return add(name, []byte(name)) }
+	absent, _ := blockOf(t, []byte("absent"))
+	a1, b2, a2, alone, b1 := leaf("a1"), leaf("b2"), leaf("a2"), leaf("alone"), leaf("b1")
+	b := add("b", linksTo(b1, absent, b2))
+	leaf("alone")
+	a := add("a", linksTo(a1, b1, a2))
+	add("root", append(linksTo(a, b), 0xd8, 42, 0x58)) // a head and no link
+	add("empty", nil)
+	add("cut", linksTo(alone)[:20])
+	if got, want := arranged(t, w, names), "alone a1 b1 a2 a b2 b root empty cut"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+
+	w.records[w.index[a.KeyString()]].known = true
+	w.records[w.index[b2.KeyString()]].known = true
+	if got, want := arranged(t, w, names), "alone b1 b root empty cut a1 a2"; got != want {
+		t.Errorf("with known ones: %s, want %s", got, want)
+	}
+}
+
+// TestArrangeAll: a chain of links is not followed to its end where that is far,
+// nor where there is none, and yet nothing is left out.
+func TestArrangeAll(t *testing.T) {
+	const blocks = 1000
+	cids := make([]cid.Cid, blocks)
+	for n := range cids {
+		cids[n], _ = block(t, n)
+	}
+	for last, first := range map[int]string{blocks - 1: fmt.Sprint(maxLinks), 0: "0"} { // the last one's link
+		w := newWaiting(0, 0)
+		names := map[string]string{}
+		for n, c := range cids {
+			next := n + 1
+			if next == blocks {
+				next = last
+			}
+			w.add(c.KeyString(), linksTo(cids[next]))
+			names[c.KeyString()] = fmt.Sprint(n)
+		}
+		order := strings.Fields(arranged(t, w, names))
+		if order[0] != first {
+			t.Errorf("begins with %s, want %s", order[0], first)
+		}
+		slices.Sort(order)
+		if order = slices.Compact(order); len(order) != blocks {
+			t.Errorf("%d of %d blocks", len(order), blocks)
+		}
+	}
+}
