@@ -25,10 +25,11 @@ type result struct {
 	Seconds    float64 `json:"seconds"`
 	CPUSeconds float64 `json:"cpu_seconds"` // user and system, all cores
 	PeakRSS    int64   `json:"peak_rss_bytes"`
-	// Only of the build: the files of the store after it, and the most that
-	// spilled runs took.
-	StoreBytes int64 `json:"store_bytes,omitempty"`
-	SpillBytes int64 `json:"spill_bytes,omitempty"`
+	// Only of the build: the root, the files of the store after it, and the most
+	// that spilled runs took. How many blocks were written stands with stat.
+	Root       string `json:"root,omitempty"`
+	StoreBytes int64  `json:"store_bytes,omitempty"`
+	SpillBytes int64  `json:"spill_bytes,omitempty"`
 }
 
 // applied is the number of changes that are applied.
@@ -38,14 +39,16 @@ const applied = 10_000
 type measurement struct {
 	command, dir, memory string
 	n                    int
-	root                 string
+	root                 string // after the build
+	blocks               int    // after stat
 }
 
 func (m *measurement) store() string { return filepath.Join(m.dir, "store") }
 
-// all measures one process after the other, in a fresh store.
+// all measures one process after the other, in a fresh store, and tells of each
+// at once.
 func (m *measurement) all(ctx context.Context, add func(result) error) error {
-	for _, measure := range []func(context.Context) (result, error){m.build, m.get, m.len, m.apply} {
+	for _, measure := range []func(context.Context) (result, error){m.build, m.get, m.stat, m.len, m.apply} {
 		r, err := measure(ctx)
 		if err != nil {
 			return err
@@ -81,11 +84,8 @@ func (m *measurement) build(ctx context.Context) (result, error) {
 	}
 	m.root = p.out
 	r := m.result("build", p, m.n)
-	r.SpillBytes = p.peakSize
-	if r.StoreBytes, err = sizeOf(m.store()); err != nil {
-		return result{}, err
-	}
-	r.BlocksWritten, err = m.blocks(ctx)
+	r.Root, r.SpillBytes = m.root, p.peakSize
+	r.StoreBytes, err = sizeOf(m.store())
 	return r, err
 }
 
@@ -103,23 +103,26 @@ func (m *measurement) entries(to io.Writer) error {
 	return w.Flush()
 }
 
-// blocks is how many blocks the map has.
-func (m *measurement) blocks(ctx context.Context) (int, error) {
+// stat goes through all blocks and describes them.
+func (m *measurement) stat(ctx context.Context) (result, error) {
 	p, err := m.hamt(ctx, nil, "stat", "--json", m.root)
 	if err != nil {
-		return 0, err
+		return result{}, err
 	}
 	var stat struct {
 		Entries int `json:"entries"`
 		Blocks  int `json:"blocks"`
 	}
 	if err := json.Unmarshal([]byte(p.out), &stat); err != nil {
-		return 0, err
+		return result{}, err
 	}
 	if stat.Entries != m.n {
-		return 0, fmt.Errorf("wrong answer: stat tells of %d entries", stat.Entries)
+		return result{}, fmt.Errorf("wrong answer: stat tells of %d entries", stat.Entries)
 	}
-	return stat.Blocks, nil
+	m.blocks = stat.Blocks
+	r := m.result("stat", p, m.n)
+	r.BlocksWritten = stat.Blocks
+	return r, nil
 }
 
 // get gets a key from the middle.

@@ -34,8 +34,11 @@ func (o *output) add(r result) error {
 		strconv.Itoa(r.N), r.Work, decimal(r.Seconds, 2), perEntry, decimal(r.CPUSeconds, 2),
 		mib(r.PeakRSS), "", "", "",
 	}
-	if r.Work == "build" {
-		copy(row[6:], []string{mib(r.StoreBytes), mib(r.SpillBytes), strconv.Itoa(r.BlocksWritten)})
+	switch r.Work {
+	case "build":
+		row[6], row[7] = mib(r.StoreBytes), mib(r.SpillBytes)
+	case "stat":
+		row[8] = strconv.Itoa(r.BlocksWritten)
 	}
 	o.rows = append(o.rows, row)
 	return nil

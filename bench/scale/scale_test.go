@@ -25,7 +25,7 @@ func TestMeasurement(t *testing.T) {
 		if r.Seconds <= 0 || r.CPUSeconds <= 0 || r.PeakRSS < 1<<20 || r.NsPerEntry <= 0 {
 			t.Errorf("%+v", r)
 		}
-		if build := r.Work == "build"; build != (r.StoreBytes > 0) || build != (r.BlocksWritten > 0) {
+		if (r.Work == "build") != (r.StoreBytes > 0) || (r.Work == "stat") != (r.BlocksWritten > 0) {
 			t.Errorf("%+v", r)
 		}
 		for _, o := range outputs {
@@ -37,13 +37,18 @@ func TestMeasurement(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkRoots(t.Context(), map[int]string{m.n: m.root}); err != nil {
+	if err := checkRoots(t.Context(), []measurement{m}); err != nil {
 		t.Error(err)
 	}
-	if err := checkRoots(t.Context(), map[int]string{m.n + 1: m.root}); err == nil {
-		t.Error("a wrong root is not noticed")
+	other, fewer := m, m
+	other.n++
+	fewer.blocks--
+	for what, wrong := range map[string]measurement{"root": other, "number of blocks": fewer} {
+		if err := checkRoots(t.Context(), []measurement{m, wrong}); err == nil {
+			t.Errorf("a wrong %s is not noticed", what)
+		}
 	}
-	if err := outputs[1].close(); err != nil || strings.Count(table.String(), "\n") != 6 {
+	if err := outputs[1].close(); err != nil || strings.Count(table.String(), "\n") != 7 {
 		t.Errorf("%v\n%s", err, &table)
 	}
 	file := filepath.Join(dir, "results")

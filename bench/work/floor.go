@@ -43,7 +43,13 @@ func MeasureFloor(ctx context.Context, entries []workload.Entry) (Result, error)
 // digest of the root, which is that of the map's root block, and the number
 // of blocks.
 func Floor(entries []workload.Entry) (root [sha256.Size]byte, blocks int) {
-	f := floor{entries: entries, refs: make([]ref, len(entries)), room: make([][]byte, 64)}
+	f := newFloor(entries)
+	return rootDigest(f.node(nil, f.refs, 0)), f.blocks + 1
+}
+
+// newFloor hashes the keys and sorts the hashes.
+func newFloor(entries []workload.Entry) *floor {
+	f := &floor{entries: entries, refs: make([]ref, len(entries)), room: make([][]byte, 64)}
 	for i, e := range entries {
 		digest := sha256.Sum256(e.Bytes)
 		f.refs[i] = ref{binary.BigEndian.Uint64(digest[:]), uint32(i)}
@@ -54,11 +60,14 @@ func Floor(entries []workload.Entry) (root [sha256.Size]byte, blocks int) {
 		}
 		return 1
 	})
-	block := []byte("\xa3\x64hamt")
-	block = f.node(block, f.refs, 0)
+	return f
+}
+
+// rootDigest hashes the root block around the root's node.
+func rootDigest(node []byte) [sha256.Size]byte {
+	block := append([]byte("\xa3\x64hamt"), node...)
 	block = append(block, "\x67hashAlg\x12\x6abucketSize"...)
-	block = append(block, peer.BucketSize)
-	return sha256.Sum256(block), f.blocks + 1
+	return sha256.Sum256(append(block, peer.BucketSize))
 }
 
 // ref is a key by the first bits of its hash.
@@ -74,10 +83,17 @@ type floor struct {
 	blocks  int
 }
 
+const bitmapBytes = 1 << (peer.BitWidth - 3)
+
+// nodeHead appends what comes before the elements of a node.
+func nodeHead(dst []byte, bitmap [bitmapBytes]byte, elements int) []byte {
+	dst = append(head(append(dst, 0x82), 0x40, bitmapBytes), bitmap[:]...)
+	return head(dst, 0x80, elements)
+}
+
 // node appends the node of some keys, which have everything above depth in
 // common.
 func (f *floor) node(dst []byte, refs []ref, depth int) []byte {
-	const bitmapBytes = 1 << (peer.BitWidth - 3)
 	shift := 64 - (depth+1)*peer.BitWidth
 	index := func(r ref) int { return int(r.head>>shift) & (1<<peer.BitWidth - 1) }
 
@@ -89,8 +105,7 @@ func (f *floor) node(dst []byte, refs []ref, depth int) []byte {
 			elements++
 		}
 	}
-	dst = append(head(append(dst, 0x82), 0x40, bitmapBytes), bitmap[:]...)
-	dst = head(dst, 0x80, elements)
+	dst = nodeHead(dst, bitmap, elements)
 	for len(refs) > 0 {
 		n := 1
 		for n < len(refs) && index(refs[n]) == index(refs[0]) {

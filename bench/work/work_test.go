@@ -48,7 +48,8 @@ func TestWorks(t *testing.T) {
 }
 
 // TestFloorDoesTheWork: what the floor leaves out must not be the map. Its
-// root is that of the map which the library builds.
+// root is that of the map which the library builds, also where the entries are
+// not all held at once.
 func TestFloorDoesTheWork(t *testing.T) {
 	for _, n := range []int{1, 10, 1000, 70_000} {
 		entries := workload.Entries(n)
@@ -64,6 +65,10 @@ func TestFloorDoesTheWork(t *testing.T) {
 		}
 		if floor := cid.NewCidV1(cid.DagCBOR, hash); floor != root || blocks != store.Len() {
 			t.Errorf("%d entries: the floor makes %s of %d blocks, the library %s of %d", n, floor, blocks, root, store.Len())
+		}
+		again, number, err := work.Root(t.Context(), n)
+		if again != digest || number != blocks || err != nil {
+			t.Errorf("%d entries: another root, or %d blocks instead of %d: %v", n, number, blocks, err)
 		}
 	}
 }
