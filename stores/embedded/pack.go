@@ -27,8 +27,8 @@ const (
 	maxStretch = 256 << 10
 )
 
-// pack is the file of blocks, each behind its CID, in the order in which they
-// were put. A tree is built from the first hash to the last, so whoever goes
+// pack is the file of blocks, each behind its CID, about in the order in which
+// they were put (see waiting). A tree is built from the first hash to the last, so whoever goes
 // through it later reads the file from one end to the other: where one block
 // was found, the next one wanted is most likely the one behind it. That costs
 // no lookup, and one access to the file for hundreds of small blocks.
@@ -120,10 +120,15 @@ func openPack(dir string, end int64, write bool) (*pack, error) {
 			return nil, err
 		}
 	}
-	if p.file, err = vfs.Default.OpenReadWrite(path, vfs.WriteCategoryUnspecified); err == nil && absent {
-		err = syncDir(dir)
+	if p.file, err = vfs.Default.OpenReadWrite(path, vfs.WriteCategoryUnspecified); err != nil {
+		return nil, err
 	}
-	return p, err
+	if end == 0 { // who made the file, now or before, may have come no further
+		if err := syncDir(dir); err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+	}
+	return p, nil
 }
 
 // syncDir brings a directory to the disk, that a new file in it is found.
