@@ -187,36 +187,39 @@ func TestCommitAheadGivesTheSame(t *testing.T) {
 }
 
 // TestCommitFromFastStore: a store that answers at once is asked by the one
-// goroutine that merges, and one that turns fast is again.
+// goroutine that merges, and one that turns fast is again, in deep trees and
+// where all is planned from the root.
 func TestCommitFromFastStore(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(3000))
-	for name, slow := range map[string]int64{"fast": 0, "turns fast": 5} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m := mirror(s)
-				var loads, last atomic.Int64
-				m.Delay = func(datamodel.Link) time.Duration {
-					switch n := loads.Add(1); {
-					case n <= slow:
-						return time.Millisecond
-					case n > 500:
-						last.Store(max(last.Load(), int64(runtime.NumGoroutine())))
+	for _, p := range []params.Params{manyLevels(), {HashAlg: multicodec.Sha2_256, BitWidth: 10, BucketSize: 1}} {
+		s, root := stored(t, p, numbered(3000))
+		for name, slow := range map[string]int64{"fast": 0, "turns fast": 5} {
+			t.Run(fmt.Sprint(p, name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					m := mirror(s)
+					var loads, goroutines atomic.Int64
+					m.Delay = func(datamodel.Link) time.Duration {
+						switch n := loads.Add(1); {
+						case n <= slow:
+							return time.Millisecond
+						case n > 200:
+							goroutines.Store(max(goroutines.Load(), int64(runtime.NumGoroutine())))
+						}
+						return 0
 					}
-					return 0
-				}
-				txn := spread(t, load(t, m, root), 3000, 3)
-				before := int64(runtime.NumGoroutine())
-				if _, _, err := txn.Commit(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if loads.Load() < 900 || last.Load() > before+1 {
-					t.Errorf("%d loads; there were %d goroutines, and then %d", loads.Load(), before, last.Load())
-				}
-				if slow == 0 && m.Most() != 1 {
-					t.Errorf("%d loads at the same time", m.Most())
-				}
+					txn := spread(t, load(t, m, root), 3000, 3)
+					before := int64(runtime.NumGoroutine())
+					if _, _, err := txn.Commit(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					if loads.Load() < 400 || goroutines.Load() > before+1 {
+						t.Errorf("%d loads; there were %d goroutines, and then %d", loads.Load(), before, goroutines.Load())
+					}
+					if slow == 0 && m.Most() != 1 {
+						t.Errorf("%d loads at the same time", m.Most())
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -226,15 +229,20 @@ func TestCommitFromFastStore(t *testing.T) {
 func TestCommitFromFlappingStore(t *testing.T) {
 	const n = 20_000
 	s, root := stored(t, manyLevels(), numbered(n))
-	for _, ahead := range []int{2, 3, 16} {
-		for _, turn := range []int64{20, 70, 300} {
-			t.Run(fmt.Sprint(ahead, turn), func(t *testing.T) {
+	for name, slow := range map[string]func(n int64, link datamodel.Link) bool{
+		"turns of 20":  func(n int64, _ datamodel.Link) bool { return n/20%2 == 0 },
+		"turns of 300": func(n int64, _ datamodel.Link) bool { return n/300%2 == 0 },
+		"one of 8":     func(_ int64, link datamodel.Link) bool { return link.Binary()[11]%8 == 0 },
+		"one of 16":    func(_ int64, link datamodel.Link) bool { return link.Binary()[11]%16 == 0 },
+	} {
+		for _, ahead := range []int{2, 3, 16} {
+			t.Run(fmt.Sprint(name, ahead), func(t *testing.T) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 				synctest.Test(t, func(t *testing.T) {
 					m := mirror(s)
 					var loads atomic.Int64
 					m.Delay = func(link datamodel.Link) time.Duration {
-						if loads.Add(1)/turn%2 == 0 {
+						if slow(loads.Add(1), link) {
 							return time.Millisecond * time.Duration(1+link.Binary()[10]%4)
 						}
 						return time.Microsecond
@@ -252,18 +260,49 @@ func TestCommitFromFlappingStore(t *testing.T) {
 	}
 }
 
+// TestIdlePartLeavesItsPlace: a part that loads nothing keeps no place of those
+// that the others may have.
+func TestIdlePartLeavesItsPlace(t *testing.T) {
+	const takes = 20 * time.Millisecond
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	high := numbered(20_000)
+	maps.DeleteFunc(high, func(key string, _ datamodel.Node) bool { return pathOf(key, 1)[0] < 6 })
+	s, root := stored(t, manyLevels(), high) // of which the first part has nothing
+	synctest.Test(t, func(t *testing.T) {
+		m := slowed(mirror(s), takes)
+		txn := spread(t, load(t, m, root, hamt.WithReadAhead(2)), 20_000, 4)
+		m.TakeLoads()
+		began := time.Now()
+		if _, _, err := txn.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		took, loads := time.Since(began), len(m.TakeLoads())
+		if best := time.Duration(loads) * takes / 2; took > best+4*takes || loads < 500 {
+			t.Errorf("%d loads took %v, at best %v", loads, took, best)
+		}
+	})
+}
+
 // TestCancelledCommit: a context that is done ends a commit at once, however
 // long the store would take; nothing is under way then, and nothing is written.
 // The transaction can be committed again.
 func TestCancelledCommit(t *testing.T) {
 	s, root := stored(t, manyLevels(), numbered(20_000))
 	for _, step := range []int{50, 3} { // one part, and several
-		for _, after := range []time.Duration{0, delay / 2, 5 * delay} {
+		for _, after := range []time.Duration{0, delay / 2, 2*delay + delay/8} {
 			t.Run(fmt.Sprint(step, after), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
+					const stubborn = delay / 5 // whatever the context says, and some of them half of it
 					m := slowed(mirror(s), delay)
 					txn := spread(t, load(t, m, root, hamt.WithReadAhead(16)), 20_000, step)
-					var begun atomic.Int64
+					var begun, flying atomic.Int64
+					honest := m.OnRead
+					m.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
+						flying.Add(1)
+						defer flying.Add(-1)
+						time.Sleep(stubborn / time.Duration(1+link.Binary()[10]%2))
+						return honest(link, raw)
+					}
 					m.Delay = func(datamodel.Link) time.Duration {
 						if begun.Add(1) > 40 {
 							return time.Hour
@@ -277,8 +316,8 @@ func TestCancelledCommit(t *testing.T) {
 					if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*fault.Error)) || next != nil {
 						t.Errorf("error %v", err)
 					}
-					if took := time.Since(began); took != after {
-						t.Errorf("it took %v", took)
+					if took := time.Since(began); took > after+stubborn || flying.Load() > 0 {
+						t.Errorf("it took %v, and %d loads are under way after the end", took, flying.Load())
 					}
 					at := begun.Load()
 					m.Delay = nil
@@ -342,6 +381,31 @@ func TestFailedLoadEndsCommit(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestFailedLoadEndsOtherParts: the one load of another part's own ends as well,
+// though it would take an hour.
+func TestFailedLoadEndsOtherParts(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	s, root := stored(t, manyLevels(), numbered(20_000))
+	bad := linkAt(t, s, root, fault.Path{4}) // the first of the second part
+	synctest.Test(t, func(t *testing.T) {
+		m := mirror(s)
+		txn := spread(t, load(t, m, root), 20_000, 3)
+		m.Delay = func(link datamodel.Link) time.Duration {
+			if link == bad {
+				return delay
+			}
+			return time.Hour
+		}
+		m.OnRead = func(datamodel.Link, []byte) ([]byte, error) { return nil, errStore }
+		began := time.Now()
+		_, _, err := txn.Commit(t.Context())
+		expectFaultAt(t, err, fault.ErrMissing, bad, fault.Path{4})
+		if took := time.Since(began); took != delay {
+			t.Errorf("it took %v", took)
+		}
+	})
 }
 
 // large is a map of n entries of so many bytes each.

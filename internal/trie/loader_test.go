@@ -1,0 +1,49 @@
+package trie
+
+import (
+	"testing"
+
+	"github.com/ipld/go-ipld-prime/linking"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
+)
+
+// TestLoaderBeginsWhatIsWanted: a visit whose taker found no room begins as soon
+// as there is some, though nothing may be loaded ahead: nobody else would ever
+// begin it.
+func TestLoaderBeginsWhatIsWanted(t *testing.T) {
+	p := params.Default()
+	hasher, err := keyhash.For(p.HashAlg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, _, err := block.ParseRoot(block.NewEncoder(p).AppendRoot(nil), params.Params{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fast := store.NewSource(&linking.LinkSystem{}, 0, store.DefaultMaxRead)
+	tree, err := New(fast, root, p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := []byte("key")
+	l := newLoader(t.Context(), tree, 2, 2)
+	defer l.end()
+	mine := l.plans[1]
+	visits := []visit{{parent: root, depth: 1, changes: []Item{{Head: order{hasher, p.BitWidth}.head(key), Key: key}}}}
+	mine.end.precede(visits)
+	if l.next() != nil {
+		t.Fatal("it would be loaded ahead, from a fast store")
+	}
+	l.flying = 1 // and the other part has a place: there is no room
+	if l.claim(mine, &visits[0]) || visits[0].begun {
+		t.Fatal("there was room")
+	}
+	l.flying = 0
+	if l.next() != &visits[0] {
+		t.Error("nobody will ever load it")
+	}
+}
