@@ -99,13 +99,28 @@ func (w *writer) add(p *pending) error {
 
 // write writes a block when its turn has come.
 func (w *writer) write(block store.Block) error {
-	w.turn <- struct{}{}
+	w.takeTurn()
 	defer func() { <-w.turn }()
 	err := w.sink.Write(w.ctx, block)
 	if err == nil {
 		w.wrote()
 	}
 	return err
+}
+
+// takeTurn waits until no other write is under way. One to a store in memory
+// ends sooner than a goroutine that waits for it has gone to sleep, so before
+// that it tries for a while.
+func (w *writer) takeTurn() {
+	const tries = 500 // some microseconds
+	for range tries {
+		select {
+		case w.turn <- struct{}{}:
+			return
+		default:
+		}
+	}
+	w.turn <- struct{}{}
 }
 
 // work writes a block, and then others as long as there are any.
