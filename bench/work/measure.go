@@ -37,6 +37,26 @@ func ReadResults(from io.Reader) (results []Result, err error) {
 	}
 }
 
+// Fastest keeps the fastest result of each work of an implementation at a size,
+// in the order in which they first come.
+func Fastest(results []Result) (fastest []Result) {
+	type subject struct {
+		work, impl string
+		n, atOnce  int
+	}
+	at := map[subject]int{}
+	for _, r := range results {
+		key := subject{r.Work, r.Impl, r.N, r.RequestsAtOnce}
+		if i, ok := at[key]; !ok {
+			at[key] = len(fastest)
+			fastest = append(fastest, r)
+		} else if r.NsPerEntry < fastest[i].NsPerEntry {
+			fastest[i] = r
+		}
+	}
+	return fastest
+}
+
 // Measure measures a work; around is called before and after what is measured
 // and may be nil.
 func Measure(ctx context.Context, w Work, s *Subject, around func(begin bool) error) (Result, error) {

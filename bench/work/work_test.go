@@ -3,6 +3,7 @@ package work_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -147,5 +148,15 @@ func TestSameBlocks(t *testing.T) {
 		if ours, theirs := blocks["go-ipld-hamt"], blocks["go-hamt-ipld"]; ours != theirs {
 			t.Errorf("%d entries: %s and %s", n, ours, theirs)
 		}
+	}
+}
+
+func TestFastest(t *testing.T) {
+	a := work.Result{Work: "build-raw", Impl: "a", N: 10, NsPerEntry: 5}
+	faster, other, larger := a, a, a
+	faster.NsPerEntry, other.Impl, larger.N = 4, "b", 20
+	got := work.Fastest([]work.Result{a, other, faster, larger, a})
+	if want := []work.Result{faster, other, larger}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
