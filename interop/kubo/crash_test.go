@@ -99,8 +99,10 @@ func TestKilledBetween(t *testing.T) {
 	node := daemon.Start(t, nil)
 	var api atomic.Value
 	api.Store(node.API)
-	died := make(chan bool)
-	var imported atomic.Int64
+	died := make(chan bool, 1)
+	var up atomic.Bool // the daemon, and it may be killed
+	up.Store(true)
+	var killed atomic.Int64
 	proxy := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			to, err := url.Parse(api.Load().(string))
@@ -110,27 +112,30 @@ func TestKilledBetween(t *testing.T) {
 			r.SetURL(to)
 		},
 		ModifyResponse: func(r *http.Response) error {
-			n := imported.Load()
-			if !strings.HasSuffix(r.Request.URL.Path, "/dag/import") || n >= 4 {
+			if !strings.HasSuffix(r.Request.URL.Path, "/dag/import") || killed.Load() >= 4 {
 				return nil
 			}
 			said, err := io.ReadAll(r.Body)
-			if err != nil || !bytes.Contains(said, []byte("BlockCount")) || !imported.CompareAndSwap(n, n+1) {
-				return errors.New("cut off by the death of the daemon")
-			}
-			node.Kill()
-			died <- true
-			if n%2 == 0 {
+			if err != nil || !bytes.Contains(said, []byte("BlockCount")) {
 				return errors.New("cut off by the death of the daemon")
 			}
 			r.Body = io.NopCloser(bytes.NewReader(said))
+			if !up.CompareAndSwap(true, false) { // several batches are on their way
+				return nil
+			}
+			node.Kill()
+			n := killed.Add(1)
+			died <- true
+			if n%2 == 1 {
+				return errors.New("cut off by the death of the daemon")
+			}
 			return nil
 		},
 		ErrorLog: log.New(io.Discard, "", 0),
 	})
 	defer proxy.Close()
 	s := open(t, proxy.URL, kubo.Options{BatchBlocks: 200})
-	published := make(chan error)
+	published := make(chan error, 1)
 	var c cid.Cid
 	go func() {
 		built, err := usual.tryBuild(t.Context(), s.LinkSystem(), entries, nil)
@@ -145,6 +150,7 @@ func TestKilledBetween(t *testing.T) {
 		case <-died:
 			node.Start()
 			api.Store(node.API)
+			up.Store(true)
 		case err := <-published:
 			if err != nil {
 				t.Fatal(err)
@@ -152,8 +158,8 @@ func TestKilledBetween(t *testing.T) {
 			over = true
 		}
 	}
-	if imported.Load() < 4 {
-		t.Errorf("killed %d times", imported.Load())
+	if killed.Load() < 4 {
+		t.Errorf("killed %d times", killed.Load())
 	}
 	_, want := usual.inMemory(t, entries)
 	if !c.Equals(root(t, want)) {
