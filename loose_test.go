@@ -143,3 +143,23 @@ func TestTreesTooDeep(t *testing.T) {
 		})
 	}
 }
+
+// TestEmptyKeyBelowALink looks an empty key up whose digest is empty, too: it can
+// stand in the root alone, and is looked for where its index, of zeros only, has
+// become a link that is in memory.
+func TestEmptyKeyBelowALink(t *testing.T) {
+	content := model{}
+	for i := range 8 {
+		content[string([]byte{0, byte(i)})] = basicnode.NewInt(int64(i))
+	}
+	s, root := stored(t, params.Params{HashAlg: multicodec.Identity, BitWidth: 4, BucketSize: 1}, content)
+	n := load(t, s, root)
+	for range 3 {
+		if value, err := n.Get(t.Context(), []byte{0, 5}); err != nil || must(value.AsInt()) != 5 {
+			t.Fatalf("%v, %v", value, err)
+		}
+		if there, err := n.Has(t.Context(), nil); err != nil || there {
+			t.Fatalf("%v, %v", there, err)
+		}
+	}
+}

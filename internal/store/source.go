@@ -139,10 +139,10 @@ func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p 
 }
 
 // CountHits counts nodes that a lookup found through their parents, without
-// asking for them here. The key's digest says where to count.
-func (s *Source) CountHits(n int, digest []byte) {
+// asking for them here; where is as for Cache.CountHits.
+func (s *Source) CountHits(n int, where byte) {
 	if n > 0 {
-		s.cache.CountHits(n, digest[0])
+		s.cache.CountHits(n, where)
 	}
 }
 
