@@ -36,8 +36,8 @@ type holder struct {
 	position int
 }
 
-// maxHolders is how many places point to a node at the same time: one for each
-// version of a map that is being read.
+// maxHolders is how many places point to a node at the same time: an old version
+// of a map and the new one. Where more are read, some ask the cache instead.
 const maxHolders = 2
 
 // release makes the place let go of a node, if it is still there and has it.

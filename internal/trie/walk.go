@@ -14,7 +14,9 @@ import (
 // are without links and hold nothing, or keys that do not lead there. A tree
 // may have some: peers have bugs, and stores gaps. But blocks that link to each
 // other many times over, each of them honest, have more paths than there is
-// time for, and all but one of those to any block are vain.
+// time for, and all but one of those to any block are vain. Keys are hashed to
+// find that out only once as many nodes were entered, so a walk ends after twice
+// that many vain ones at the latest.
 const maxVain = 1 << 16
 
 // Walker visits the nodes of a tree depth first, each node's elements in order
