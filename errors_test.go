@@ -75,6 +75,10 @@ var uses = map[string]func(ctx context.Context, n *adl.Node, key string) error{
 		_, err := n.HasString(ctx, key)
 		return err
 	},
+	"Locate": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := n.Locate(ctx, []byte(key))
+		return err
+	},
 	"LookupByString": func(ctx context.Context, n *adl.Node, key string) error {
 		_, err := n.WithContext(ctx).LookupByString(key)
 		return err

@@ -48,7 +48,7 @@ func ExampleNode_Get() {
 	fmt.Println(value.AsInt())
 	_, err = m.Get(ctx, []byte("number 11"))
 	fmt.Println(errors.As(err, &datamodel.ErrNotExists{}))
-	// Output:
+	// Output: 2 blocks, hamt/1/210/1/2/0/1
 	// 7 <nil>
 	// true
 }
@@ -97,4 +97,16 @@ func ExampleNode_Verify() {
 	}
 	fmt.Println(whole)
 	// Output: true
+}
+
+// Any IPLD implementation finds the value at the path, whether it knows HAMTs
+// or not: ipfs dag get ROOT/hamt/1/….
+func ExampleNode_Locate() {
+	m := numbers(1000)
+	location, err := m.Locate(context.Background(), []byte("number 7"))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(len(location.Blocks), "blocks,", location.Path)
+	// Output: 2 blocks, hamt/1/210/1/2/0/1
 }
