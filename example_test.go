@@ -218,11 +218,11 @@ func ExampleRegisterHash() {
 }
 
 // Substrates can be read through the specification's schema.
-func ExampleRootPrototype() {
+func Example_schema() {
 	lsys := newLinkSystem()
 	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewInt(1)})
 
-	typed, err := lsys.Load(linking.LinkContext{}, root, hamt.RootPrototype().Representation())
+	typed, err := lsys.Load(linking.LinkContext{}, root, hamt.HashMapRootPrototype.Representation())
 	if err != nil {
 		panic(err)
 	}
@@ -271,8 +271,8 @@ func ExampleWithParams() {
 }
 
 // Nodes below the root have a type of their own in the schema.
-func ExampleNodePrototype() {
-	node, err := ipld.DecodeUsingPrototype([]byte("\x82\x41\x01\x81\x81\x82\x43key\x07"), dagcbor.Decode, hamt.NodePrototype())
+func Example_schemaNode() {
+	node, err := ipld.DecodeUsingPrototype([]byte("\x82\x41\x01\x81\x81\x82\x43key\x07"), dagcbor.Decode, hamt.HashMapNodePrototype)
 	if err != nil {
 		panic(err)
 	}

@@ -27,26 +27,7 @@ func TestLocateInFixtures(t *testing.T) {
 	} {
 		t.Run(document, func(t *testing.T) {
 			fixtures(t, document, func(t *testing.T, c fixtureCase) {
-				if body, ok := c.hunk("leftover/blocks"); ok {
-					expectLocated(t, storeOf(t, parseBlocks(t, body)), linkTo(t, c.need(t, "leftover/root")))
-					return
-				}
-				if document == "selectors.md" {
-					s, root := selectorStore(t, c)
-					expectLocated(t, s, root)
-					return
-				}
-				content := model{}
-				for n := 1; ; n++ {
-					ops, ok := c.operations(t, n)
-					if !ok {
-						break
-					}
-					if _, refused := c.hunk(fmt.Sprintf("step-%d/refuse", n)); !refused {
-						content.apply(ops)
-					}
-				}
-				s, root := stored(t, c.params(t), content)
+				s, root := fixtureStore(t, c)
 				expectLocated(t, s, root)
 			})
 		})

@@ -249,7 +249,7 @@ func TestSubstrate(t *testing.T) {
 		if got := must(ipld.Encode(substrate, dagcbor.Encode)); string(got) != string(s.Block(root)) {
 			t.Errorf("it is encoded as %x, want %x", got, s.Block(root))
 		}
-		nb := hamt.RootPrototype().Representation().NewBuilder()
+		nb := hamt.HashMapRootPrototype.Representation().NewBuilder()
 		if err := nb.AssignNode(substrate); err != nil {
 			t.Fatal(err)
 		}

@@ -2,13 +2,16 @@ package hamt
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/node/bindnode"
 	"github.com/ipld/go-ipld-prime/schema"
 )
+
+//go:generate go run ./internal/schemagen schema.ipldsch schema_types.go
 
 // Schema is the IPLD Schema of the substrate, as the HashMap specification
 // gives it.
@@ -16,26 +19,35 @@ import (
 //go:embed schema.ipldsch
 var Schema string
 
-// Types are the schema's types, compiled once.
-var types = sync.OnceValues(func() (*schema.TypeSystem, error) {
-	return ipld.LoadSchemaBytes([]byte(Schema))
-})
-
-// RootPrototype builds roots of substrates as typed nodes (type HashMapRoot):
-// for looking at a HAMT's blocks through the schema. Encode and decode with
-// its Representation.
+// The prototypes of a map's blocks as typed nodes, for code that looks at the
+// blocks themselves: roots (type HashMapRoot) and the nodes below them (type
+// HashMapNode). Decode and encode with their Representation; bindnode.Unwrap
+// returns the *HashMapRoot or *HashMapNode of a node that they built.
 //
-// What bindnode, which binds the types, cannot hold it cannot decode: a value
-// that is null, since its Any has no null. The ADL itself knows no such limit.
-func RootPrototype() schema.TypedPrototype { return prototypeOf("HashMapRoot") }
+// They hold what a block says and check its shape, no more: whether the bitmap
+// fits the data, say, is for [Reify] to find. They load nothing, and know
+// nothing of Filecoin's layouts.
+var (
+	HashMapRootPrototype = prototypeOf[HashMapRoot]("HashMapRoot")
+	HashMapNodePrototype = prototypeOf[HashMapNode]("HashMapNode")
+)
 
-// NodePrototype builds nodes below the root as typed nodes (type HashMapNode).
-func NodePrototype() schema.TypedPrototype { return prototypeOf("HashMapNode") }
-
-func prototypeOf(name string) schema.TypedPrototype {
-	system, err := types()
+func prototypeOf[T any](name string) schema.TypedPrototype {
+	types, err := ipld.LoadSchemaBytes([]byte(Schema))
 	if err != nil {
 		panic(fmt.Sprintf("hamt: the embedded schema: %v", err)) // no input can do this
 	}
-	return bindnode.Prototype(nil, system.TypeByName(name))
+	return bindnode.Prototype((*T)(nil), types.TypeByName(name), anyWithNull)
 }
+
+// anyWithNull makes bindnode take null for Any. By itself it refuses it where
+// the schema does not say nullable as well, and the specification's does not.
+// The Go type of Any is datamodel.Node, to which bindnode points.
+var anyWithNull = bindnode.NamedAnyConverter("Any",
+	func(value datamodel.Node) (any, error) { return &value, nil },
+	func(field any) (datamodel.Node, error) {
+		if value := *field.(*datamodel.Node); value != nil {
+			return value, nil
+		}
+		return nil, errors.New("hamt: an entry without a value")
+	})
