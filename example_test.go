@@ -2,9 +2,11 @@ package hamt_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"io"
 
 	"github.com/ipld/go-ipld-prime"
 	"github.com/ipld/go-ipld-prime/codec/dagcbor"
@@ -16,11 +18,13 @@ import (
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/ipld/go-ipld-prime/storage/memstore"
 	"github.com/ipld/go-ipld-prime/traversal"
+	"github.com/ipld/go-ipld-prime/traversal/selector"
 	selectorparse "github.com/ipld/go-ipld-prime/traversal/selector/parse"
 	"github.com/multiformats/go-multicodec"
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -282,4 +286,88 @@ func Example_schemaNode() {
 	}
 	fmt.Println(data.Length(), "element")
 	// Output: 1 element
+}
+
+// A traversal with KeySelector loads what a lookup loads; here a CAR or a copy
+// would note the blocks.
+func ExampleKeySelector() {
+	lsys := newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"Alice": basicnode.NewInt(1), "Rabbit": basicnode.NewString("late")})
+	hamt.Register(lsys)
+
+	err := exampleWalk(lsys, root, hamt.KeySelector("Rabbit"), func(p traversal.Progress, n datamodel.Node) error {
+		value, err := n.AsString()
+		fmt.Println(p.Path, "is", value)
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	// Output: Rabbit is late
+}
+
+// exampleWalk walks from a root with a selector.
+func exampleWalk(lsys *linking.LinkSystem, root datamodel.Link, spec datamodel.Node, visit traversal.VisitFn) error {
+	start, err := lsys.Load(linking.LinkContext{}, root, basicnode.Prototype.Any)
+	if err != nil {
+		return err
+	}
+	compiled, err := selector.CompileSelector(spec)
+	if err != nil {
+		return err
+	}
+	progress := traversal.Progress{Cfg: &traversal.Config{
+		LinkSystem:                     *lsys,
+		LinkTargetNodePrototypeChooser: basicnode.Chooser,
+	}}
+	return progress.WalkMatching(start, compiled, visit)
+}
+
+// Entries come as one match each, with what a value that is a link links to.
+func ExampleEntriesSelector() {
+	lsys := newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"Alice": basicnode.NewInt(1), "Rabbit": basicnode.NewString("late")})
+	hamt.Register(lsys)
+
+	matches := 0
+	err := exampleWalk(lsys, root, hamt.EntriesSelector(), func(traversal.Progress, datamodel.Node) error {
+		matches++
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(matches)
+	// Output: 2
+}
+
+// A traversal that could not look into a block ends as if there was nothing in
+// it. Whoever has to know captures the errors.
+func ExampleCaptureErrors() {
+	lsys := newLinkSystem()
+	entries := map[string]datamodel.Node{}
+	for i := range 1000 {
+		entries[fmt.Sprint("key ", i)] = basicnode.NewInt(int64(i))
+	}
+	root := exampleMap(lsys, entries)
+	hamt.Register(lsys)
+	open := lsys.StorageReadOpener
+	lsys.StorageReadOpener = func(lctx linking.LinkContext, link datamodel.Link) (io.Reader, error) {
+		if link != root { // all others are lost
+			return nil, errors.New("not found")
+		}
+		return open(lctx, link)
+	}
+
+	lsys, errs := hamt.CaptureErrors(lsys)
+	matches := 0
+	err := exampleWalk(lsys, root, hamt.KeySelector("key 7"), func(traversal.Progress, datamodel.Node) error {
+		matches++
+		return nil
+	})
+	fmt.Println(matches, err)
+	fmt.Println(errors.Is(errs.Err(), fault.ErrMissing), len(errs.Links()))
+	// Output:
+	// 0 <nil>
+	// true 1
 }

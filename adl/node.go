@@ -10,6 +10,7 @@ import (
 	"github.com/ipld/go-ipld-prime/linking"
 	"github.com/ipld/go-ipld-prime/node/mixins"
 
+	"github.com/ipld-hamt/go-ipld-hamt/internal/capture"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -141,7 +142,11 @@ func (n *Node) LookupByIndex(idx int64) (datamodel.Node, error) { return mixin.L
 
 // LookupBySegment finds a value by a path segment, taken as a string.
 func (n *Node) LookupBySegment(seg datamodel.PathSegment) (datamodel.Node, error) {
-	return n.GetString(n.ctx, seg.String())
+	value, err := n.GetString(n.ctx, seg.String())
+	if err != nil {
+		capture.Report(n.ctx, err) // traversals take every error for a key that is not there
+	}
+	return value, err
 }
 
 // MapIterator visits all entries in hash order. Keys come as nodes of kind
