@@ -13,7 +13,7 @@ require (
 	github.com/ipfs/go-ipfs-cmds v0.16.1
 	github.com/ipfs/go-ipld-format v0.6.4
 	github.com/ipfs/kubo v0.42.0
-	github.com/ipld-hamt/go-ipld-hamt v0.0.0
+	github.com/ipld-hamt/go-ipld-hamt v0.1.0
 	github.com/ipld/go-car/v2 v2.17.0
 	github.com/ipld/go-codec-dagpb v1.7.0
 	github.com/ipld/go-ipld-prime v0.24.0
@@ -124,5 +124,3 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
 )
-
-replace github.com/ipld-hamt/go-ipld-hamt => ..

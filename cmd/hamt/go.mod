@@ -6,8 +6,8 @@ require (
 	github.com/creack/pty v1.1.24
 	github.com/ipfs/boxo v0.43.0
 	github.com/ipfs/go-cid v0.6.2
-	github.com/ipld-hamt/go-ipld-hamt v0.0.0
-	github.com/ipld-hamt/go-ipld-hamt/stores v0.0.0
+	github.com/ipld-hamt/go-ipld-hamt v0.1.0
+	github.com/ipld-hamt/go-ipld-hamt/stores v0.1.0
 	github.com/ipld/go-car/v2 v2.17.0
 	github.com/ipld/go-ipld-prime v0.24.0
 	github.com/multiformats/go-multicodec v0.10.0
@@ -131,9 +131,4 @@ require (
 	gonum.org/v1/gonum v0.17.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
-)
-
-replace (
-	github.com/ipld-hamt/go-ipld-hamt => ../..
-	github.com/ipld-hamt/go-ipld-hamt/stores => ../../stores
 )

@@ -4,8 +4,8 @@ go 1.26.4
 
 require (
 	github.com/ipfs/go-cid v0.6.2
-	github.com/ipld-hamt/go-ipld-hamt v0.0.0
-	github.com/ipld-hamt/go-ipld-hamt/stores v0.0.0
+	github.com/ipld-hamt/go-ipld-hamt v0.1.0
+	github.com/ipld-hamt/go-ipld-hamt/stores v0.1.0
 	github.com/ipld/go-ipld-prime v0.24.0
 	github.com/multiformats/go-multicodec v0.10.0
 	github.com/multiformats/go-multihash v0.2.3
@@ -93,9 +93,4 @@ require (
 	gonum.org/v1/gonum v0.17.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
-)
-
-replace (
-	github.com/ipld-hamt/go-ipld-hamt => ../..
-	github.com/ipld-hamt/go-ipld-hamt/stores => ../../stores
 )
