@@ -21,7 +21,7 @@ import (
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 )
 
 // selectKey walks to a key and returns how many nodes matched.
@@ -31,7 +31,7 @@ func selectKey(t *testing.T, lsys *linking.LinkSystem, start datamodel.Node, key
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = progress(t, lsys).WalkMatching(start, compiled, func(traversal.Progress, datamodel.Node) error {
+	err = hamttest.Progress(t, lsys).WalkMatching(start, compiled, func(traversal.Progress, datamodel.Node) error {
 		matches++
 		return nil
 	})
@@ -46,41 +46,41 @@ func TestCaptureErrors(t *testing.T) {
 		answer func(link datamodel.Link, block []byte) ([]byte, error)
 		kind   error
 	}{
-		"missing":   {func(datamodel.Link, []byte) ([]byte, error) { return nil, teststore.NotFound{Key: "k"} }, fault.ErrMissing},
+		"missing":   {func(datamodel.Link, []byte) ([]byte, error) { return nil, hamttest.NotFound{Key: "k"} }, fault.ErrMissing},
 		"mismatch":  {func(_ datamodel.Link, block []byte) ([]byte, error) { return append(bytes.Clone(block), 0), nil }, fault.ErrHashMismatch},
 		"malformed": {func(datamodel.Link, []byte) ([]byte, error) { return notANode, nil }, fault.ErrMalformed},
 	} {
 		for _, transparent := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
-				b := newBrokenTree(t)
-				b.store.OnRead = func(link datamodel.Link, block []byte) ([]byte, error) {
-					if link == b.link {
+				b := hamttest.NewBrokenTree(t)
+				b.Store.OnRead = func(link datamodel.Link, block []byte) ([]byte, error) {
+					if link == b.Link {
 						return c.answer(link, block)
 					}
 					return block, nil
 				}
-				lsys := b.store.LinkSystem()
+				lsys := b.Store.LinkSystem()
 				lsys.TrustedStorage = c.kind == fault.ErrMalformed // else its hash would be what is wrong
 				hamt.Register(lsys)
 				if transparent {
 					lsys.NodeReifier = hamt.ReifyRoots
 				}
 				watched, errs := hamt.CaptureErrors(lsys)
-				if matches, err := selectKey(t, lsys, loadAny(t, lsys, b.root), b.key); err != nil || matches > 0 {
+				if matches, err := selectKey(t, lsys, hamttest.LoadAny(t, lsys, b.Root), b.Key); err != nil || matches > 0 {
 					t.Fatalf("go-ipld-prime swallows it no more: %d matches, %v", matches, err)
 				}
 				if err := errs.Err(); err != nil {
 					t.Fatalf("the LinkSystem itself is watched: %v", err)
 				}
 				for range 2 { // the same fault is told once
-					if matches, err := selectKey(t, watched, loadAny(t, watched, b.root), b.key); err != nil || matches > 0 {
+					if matches, err := selectKey(t, watched, hamttest.LoadAny(t, watched, b.Root), b.Key); err != nil || matches > 0 {
 						t.Fatalf("%d matches, %v", matches, err)
 					}
 				}
 				if all := errs.Errors(); len(all) != 1 {
 					t.Fatalf("errors %v", all)
 				}
-				expectFaultAt(t, errs.Err(), c.kind, b.link, b.path)
+				hamttest.ExpectFaultAt(t, errs.Err(), c.kind, b.Link, b.Path)
 			})
 		}
 	}
@@ -89,22 +89,22 @@ func TestCaptureErrors(t *testing.T) {
 // TestCaptureNoErrors: keys that are there and that are not, and blocks that
 // storage has asked to skip.
 func TestCaptureNoErrors(t *testing.T) {
-	b := newBrokenTree(t)
-	lsys := b.store.LinkSystem()
+	b := hamttest.NewBrokenTree(t)
+	lsys := b.Store.LinkSystem()
 	hamt.Register(lsys)
 	watched, errs := hamt.CaptureErrors(lsys)
-	for key, want := range map[string]int{b.key: 1, "absent": 0} {
-		if matches, err := selectKey(t, watched, loadAny(t, watched, b.root), key); err != nil || matches != want {
+	for key, want := range map[string]int{b.Key: 1, "absent": 0} {
+		if matches, err := selectKey(t, watched, hamttest.LoadAny(t, watched, b.Root), key); err != nil || matches != want {
 			t.Errorf("%q: %d matches, %v", key, matches, err)
 		}
 	}
-	b.store.OnRead = func(link datamodel.Link, block []byte) ([]byte, error) {
-		if link == b.link {
+	b.Store.OnRead = func(link datamodel.Link, block []byte) ([]byte, error) {
+		if link == b.Link {
 			return nil, traversal.SkipMe{}
 		}
 		return block, nil
 	}
-	if _, err := selectKey(t, watched, loadAny(t, watched, b.root), b.key); err != nil {
+	if _, err := selectKey(t, watched, hamttest.LoadAny(t, watched, b.Root), b.Key); err != nil {
 		t.Error(err)
 	}
 	if err := errs.Err(); err != nil || len(errs.Errors()) > 0 {
@@ -115,33 +115,33 @@ func TestCaptureNoErrors(t *testing.T) {
 // TestCaptureOfOthers: blocks that are none of a map's, asked for by an ADL that
 // hides their errors, and readers that fail halfway. Readers are closed.
 func TestCaptureOfOthers(t *testing.T) {
-	raw := must(ipld.Encode(basicnode.NewString("a block"), dagcbor.Encode))
-	there, failing, missing := blockOf(raw), blockOf([]byte("\x01")), blockOf([]byte("\x02"))
+	raw := hamttest.Must(ipld.Encode(basicnode.NewString("a block"), dagcbor.Encode))
+	there, failing, missing := hamttest.BlockOf(raw), hamttest.BlockOf([]byte("\x01")), hamttest.BlockOf([]byte("\x02"))
 	errStore, closed := errors.New("the line is dead"), 0
 	lsys := cidlink.DefaultLinkSystem()
 	lsys.StorageReadOpener = func(_ linking.LinkContext, link datamodel.Link) (io.Reader, error) {
 		switch link.String() {
-		case there.link.String():
+		case there.Link.String():
 			return closing{iotest.OneByteReader(bytes.NewReader(raw)), &closed}, nil
-		case failing.link.String():
+		case failing.Link.String():
 			return iotest.ErrReader(errStore), nil
 		}
-		return nil, teststore.NotFound{Key: link.Binary()}
+		return nil, hamttest.NotFound{Key: link.Binary()}
 	}
 	watched, errs := hamt.CaptureErrors(&lsys)
-	for _, link := range []datamodel.Link{there.link, failing.link, missing.link} {
+	for _, link := range []datamodel.Link{there.Link, failing.Link, missing.Link} {
 		_, _ = watched.Load(linking.LinkContext{}, link, basicnode.Prototype.Any)
 	}
 	all := errs.Errors()
 	if len(all) != 2 || closed != 1 {
 		t.Fatalf("%v, %d readers closed", all, closed)
 	}
-	for at, link := range []datamodel.Link{failing.link, missing.link} {
+	for at, link := range []datamodel.Link{failing.Link, missing.Link} {
 		if !errors.Is(all[at], fault.ErrMissing) || !strings.Contains(all[at].Error(), link.String()) || errs.Links()[at] != link {
 			t.Errorf("%v, and it should be about %s", all[at], link)
 		}
 	}
-	if !errors.Is(all[0], errStore) || !errors.As(all[1], new(teststore.NotFound)) {
+	if !errors.Is(all[0], errStore) || !errors.As(all[1], new(hamttest.NotFound)) {
 		t.Errorf("the causes are lost: %v", all)
 	}
 
@@ -160,16 +160,16 @@ func (c closing) Close() error { *c.closed++; return nil }
 
 // TestCaptureContext: that a context is done is told as it is, and once.
 func TestCaptureContext(t *testing.T) {
-	b := newBrokenTree(t)
-	lsys := b.store.LinkSystem()
+	b := hamttest.NewBrokenTree(t)
+	lsys := b.Store.LinkSystem()
 	hamt.Register(lsys)
 	watched, errs := hamt.CaptureErrors(lsys)
-	start := loadAny(t, watched, b.root)
+	start := hamttest.LoadAny(t, watched, b.Root)
 	ctx, cancel := context.WithCancel(t.Context())
-	walk := progress(t, watched)
+	walk := hamttest.Progress(t, watched)
 	walk.Cfg.Ctx = ctx
-	b.store.OnRead = func(datamodel.Link, []byte) ([]byte, error) { cancel(); return nil, ctx.Err() }
-	err := walk.WalkMatching(start, must(selector.CompileSelector(hamt.KeySelector(b.key))), func(traversal.Progress, datamodel.Node) error { return nil })
+	b.Store.OnRead = func(datamodel.Link, []byte) ([]byte, error) { cancel(); return nil, ctx.Err() }
+	err := walk.WalkMatching(start, hamttest.Must(selector.CompileSelector(hamt.KeySelector(b.Key))), func(traversal.Progress, datamodel.Node) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,34 +181,34 @@ func TestCaptureContext(t *testing.T) {
 // TestCaptureFromLoad: a map that was opened with Load reports to the list whose
 // context it has.
 func TestCaptureFromLoad(t *testing.T) {
-	b := newBrokenTree(t)
-	lsys := b.store.LinkSystem()
+	b := hamttest.NewBrokenTree(t)
+	lsys := b.Store.LinkSystem()
 	hamt.Register(lsys)
 	watched, errs := hamt.CaptureErrors(lsys)
-	start, err := hamt.Load(errs.Context(t.Context()), watched, b.root)
+	start, err := hamt.Load(errs.Context(t.Context()), watched, b.Root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.answer(func([]byte) []byte { return []byte("\x80") })
-	if matches, err := selectKey(t, watched, start, b.key); err != nil || matches > 0 {
+	b.Answer(func([]byte) []byte { return []byte("\x80") })
+	if matches, err := selectKey(t, watched, start, b.Key); err != nil || matches > 0 {
 		t.Fatalf("%d matches, %v", matches, err)
 	}
-	expectFaultAt(t, errs.Err(), fault.ErrHashMismatch, b.link, b.path)
+	hamttest.ExpectFaultAt(t, errs.Err(), fault.ErrHashMismatch, b.Link, b.Path)
 }
 
 // TestCaptureConcurrently asks for the errors while traversals go on, and has
 // each fault once at the end.
 func TestCaptureConcurrently(t *testing.T) {
-	b := newBrokenTree(t)
-	b.store.Remove(b.link)
-	lsys := b.store.LinkSystem()
+	b := hamttest.NewBrokenTree(t)
+	b.Store.Remove(b.Link)
+	lsys := b.Store.LinkSystem()
 	hamt.Register(lsys)
 	watched, errs := hamt.CaptureErrors(lsys)
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
 			for range 20 {
-				if _, err := selectKey(t, watched, loadAny(t, watched, b.root), b.key); err != nil {
+				if _, err := selectKey(t, watched, hamttest.LoadAny(t, watched, b.Root), b.Key); err != nil {
 					t.Error(err)
 				}
 				if len(errs.Errors()) != 1 || errs.Err() == nil {

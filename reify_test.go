@@ -20,39 +20,18 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	hamtbuilder "github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 )
 
 // nestedMaps stores a map whose value under "inner" links to another map. Both
 // have two levels of blocks.
-func nestedMaps(t *testing.T) (s *teststore.Store, outer datamodel.Link, outerContent, innerContent model) {
+func nestedMaps(t *testing.T) (s *hamttest.Store, outer datamodel.Link, outerContent, innerContent hamttest.Model) {
 	t.Helper()
-	s = teststore.New()
-	prototype := hamtbuilder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem()}
-	innerContent, outerContent = numbered(30), numbered(20)
-	outerContent["inner"] = basicnode.NewLink(rootOf(t, build(t, prototype, innerContent)))
-	return s, rootOf(t, build(t, prototype, outerContent)), outerContent, innerContent
-}
-
-func loadAny(t *testing.T, lsys *linking.LinkSystem, link datamodel.Link) datamodel.Node {
-	t.Helper()
-	n, err := lsys.Load(linking.LinkContext{Ctx: t.Context()}, link, basicnode.Prototype.Any)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// progress is a traversal over a LinkSystem that decodes everything as plain
-// data.
-func progress(t *testing.T, lsys *linking.LinkSystem) traversal.Progress {
-	t.Helper()
-	return traversal.Progress{Cfg: &traversal.Config{
-		Ctx: t.Context(), LinkSystem: *lsys,
-		LinkTargetNodePrototypeChooser: func(datamodel.Link, linking.LinkContext) (datamodel.NodePrototype, error) {
-			return basicnode.Prototype.Any, nil
-		},
-	}}
+	s = hamttest.NewStore()
+	prototype := hamtbuilder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem()}
+	innerContent, outerContent = hamttest.Numbered(30), hamttest.Numbered(20)
+	outerContent["inner"] = basicnode.NewLink(hamttest.RootOf(t, hamttest.Build(t, prototype, innerContent)))
+	return s, hamttest.RootOf(t, hamttest.Build(t, prototype, outerContent)), outerContent, innerContent
 }
 
 // TestReifyRootsIsTransparent: set as NodeReifier, it makes maps of HAMTs
@@ -61,28 +40,28 @@ func TestReifyRootsIsTransparent(t *testing.T) {
 	s, outer, outerContent, innerContent := nestedMaps(t)
 	lsys := s.LinkSystem()
 	lsys.NodeReifier = hamt.ReifyRoots
-	start := loadAny(t, lsys, outer)
-	expectContent(t, start.(*adl.Node), outerContent)
+	start := hamttest.LoadAny(t, lsys, outer)
+	hamttest.ExpectContent(t, start.(*adl.Node), outerContent)
 
-	inner, err := progress(t, lsys).Get(start, datamodel.ParsePath("inner"))
+	inner, err := hamttest.Progress(t, lsys).Get(start, datamodel.ParsePath("inner"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	expectContent(t, inner.(*adl.Node), innerContent)
-	if link := rootOf(t, inner.(*adl.Node)); link != must(outerContent["inner"].AsLink()) {
+	hamttest.ExpectContent(t, inner.(*adl.Node), innerContent)
+	if link := hamttest.RootOf(t, inner.(*adl.Node)); link != hamttest.Must(outerContent["inner"].AsLink()) {
 		t.Errorf("the inner map's link is %v", link)
 	}
 	for key, want := range innerContent {
 		visited := false
-		err := progress(t, lsys).Focus(start, datamodel.ParsePath("inner/"+key), func(p traversal.Progress, n datamodel.Node) error {
-			visited = p.Path.String() == "inner/"+key && equal(t, n, want)
+		err := hamttest.Progress(t, lsys).Focus(start, datamodel.ParsePath("inner/"+key), func(p traversal.Progress, n datamodel.Node) error {
+			visited = p.Path.String() == "inner/"+key && hamttest.Equal(t, n, want)
 			return nil
 		})
 		if err != nil || !visited {
 			t.Errorf("inner/%s: visited %v, %v", key, visited, err)
 		}
 	}
-	if _, err := progress(t, lsys).Get(start, datamodel.ParsePath("inner/nothing")); !errors.As(err, new(datamodel.ErrNotExists)) {
+	if _, err := hamttest.Progress(t, lsys).Get(start, datamodel.ParsePath("inner/nothing")); !errors.As(err, new(datamodel.ErrNotExists)) {
 		t.Errorf("a path to nothing: %v", err)
 	}
 }
@@ -102,10 +81,10 @@ func TestInterpretAs(t *testing.T) {
 
 // expectVisits expects that a selector matches all entries of a map, and
 // nothing else.
-func expectVisits(t *testing.T, lsys *linking.LinkSystem, root datamodel.Link, spec builder.SelectorSpec, prefix string, content model) {
+func expectVisits(t *testing.T, lsys *linking.LinkSystem, root datamodel.Link, spec builder.SelectorSpec, prefix string, content hamttest.Model) {
 	t.Helper()
 	seen := map[string]bool{}
-	err := progress(t, lsys).WalkMatching(loadAny(t, lsys, root), must(spec.Selector()), func(p traversal.Progress, n datamodel.Node) error {
+	err := hamttest.Progress(t, lsys).WalkMatching(hamttest.LoadAny(t, lsys, root), hamttest.Must(spec.Selector()), func(p traversal.Progress, n datamodel.Node) error {
 		seen[p.Path.String()] = true
 		return nil
 	})
@@ -137,7 +116,7 @@ func TestRegister(t *testing.T) {
 
 // TestReifyRefuses: where a HAMT is asked for, what is none is an error.
 func TestReifyRefuses(t *testing.T) {
-	lsys := teststore.New().LinkSystem()
+	lsys := hamttest.NewStore().LinkSystem()
 	hamt.Register(lsys)
 	for name, node := range nearMisses(t) {
 		for way, reify := range map[string]linking.NodeReifier{"Reify": hamt.Reify, "InterpretAs": lsys.KnownReifiers[hamt.ReifierName]} {
@@ -163,7 +142,7 @@ func nearMisses(t *testing.T) map[string]datamodel.Node {
 	misses := map[string]datamodel.Node{
 		"null": datamodel.Null, "bool": basicnode.NewBool(true), "int": basicnode.NewInt(3),
 		"float": basicnode.NewFloat(1), "string": basicnode.NewString("hamt"), "bytes": basicnode.NewBytes([]byte("hamt")),
-		"link": basicnode.NewLink(blockOf(nil).link), "absent": datamodel.Absent,
+		"link": basicnode.NewLink(hamttest.BlockOf(nil).Link), "absent": datamodel.Absent,
 	}
 	for name, text := range map[string]string{
 		"empty map":            `{}`,
@@ -181,7 +160,7 @@ func nearMisses(t *testing.T) map[string]datamodel.Node {
 		"data that is no list": `{"bucketSize":3,"hamt":[{"/":{"bytes":"AA"}},{}],"hashAlg":18}`,
 		"IPFS file":            `{"Data":{"/":{"bytes":"CAE"}},"Links":[]}`,
 	} {
-		misses[name] = decodeJSON(t, text)
+		misses[name] = hamttest.DecodeJSON(t, text)
 	}
 	return misses
 }
@@ -189,7 +168,7 @@ func nearMisses(t *testing.T) map[string]datamodel.Node {
 // TestReifyRootsLeavesOthersAlone gives back the very node, whatever it is
 // close to.
 func TestReifyRootsLeavesOthersAlone(t *testing.T) {
-	lsys := teststore.New().LinkSystem()
+	lsys := hamttest.NewStore().LinkSystem()
 	for name, node := range nearMisses(t) {
 		if got, err := hamt.ReifyRoots(linking.LinkContext{}, node, lsys); err != nil || got != node {
 			t.Errorf("%s became %v, %v", name, got, err)
@@ -206,7 +185,7 @@ func TestReifyRootsLeavesOthersAlone(t *testing.T) {
 // TestReifyRootsReportsBrokenRoots: what has the shape of a root and cannot be
 // read is an error, not plain data.
 func TestReifyRootsReportsBrokenRoots(t *testing.T) {
-	lsys := teststore.New().LinkSystem()
+	lsys := hamttest.NewStore().LinkSystem()
 	for text, want := range map[string]error{
 		`{"bucketSize":3,"hamt":[{"/":{"bytes":""}},[]],"hashAlg":18}`:      fault.ErrBitmapLength,
 		`{"bucketSize":3,"hamt":[{"/":{"bytes":"AAAA"}},[]],"hashAlg":18}`:  fault.ErrBitmapLength,
@@ -216,7 +195,7 @@ func TestReifyRootsReportsBrokenRoots(t *testing.T) {
 		`{"bucketSize":0,"hamt":[{"/":{"bytes":"AA"}},[]],"hashAlg":18}`:    fault.ErrNotHAMT,
 		`{"bucketSize":3,"hamt":[{"/":{"bytes":"AA"}},[]],"hashAlg":-1}`:    fault.ErrNotHAMT,
 	} {
-		node := decodeJSON(t, text)
+		node := hamttest.DecodeJSON(t, text)
 		if !hamt.IsRoot(node) {
 			t.Errorf("%s does not pass for a root", text)
 		}
@@ -236,13 +215,13 @@ func TestChildBlocksBypassReifier(t *testing.T) {
 		seen++
 		return hamt.ReifyRoots(lctx, n, lsys)
 	}
-	n := loadAny(t, lsys, outer)
+	n := hamttest.LoadAny(t, lsys, outer)
 	for it := n.MapIterator(); !it.Done(); {
 		if _, _, err := it.Next(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := progress(t, lsys).Get(n, datamodel.ParsePath("inner/key-3")); err != nil {
+	if _, err := hamttest.Progress(t, lsys).Get(n, datamodel.ParsePath("inner/key-3")); err != nil {
 		t.Fatal(err)
 	}
 	if seen != 2 {
@@ -252,8 +231,8 @@ func TestChildBlocksBypassReifier(t *testing.T) {
 
 // TestIsRootLoadsNothing: asking a map that is one already costs no block.
 func TestIsRootLoadsNothing(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(50))
-	n := load(t, s, root)
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(50))
+	n := hamttest.Load(t, s, root)
 	s.TakeLoads()
 	if hamt.IsRoot(n) {
 		t.Error("a map passes for its root block")
@@ -269,21 +248,21 @@ func TestIsRootLoadsNothing(t *testing.T) {
 // TestReifyKeepsContextAndMaps: what is a map already stays as it is; the
 // context is that of the LinkContext, and none is background.
 func TestReifyKeepsContextAndMaps(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(50))
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(50))
 	lsys := s.LinkSystem()
-	plain := loadAny(t, lsys, root)
-	n := must(hamt.Reify(linking.LinkContext{}, plain, lsys)).(*adl.Node)
+	plain := hamttest.LoadAny(t, lsys, root)
+	n := hamttest.Must(hamt.Reify(linking.LinkContext{}, plain, lsys)).(*adl.Node)
 	if n.Context() == nil || n.Length() != 50 {
 		t.Error("no context, no length")
 	}
-	if again := must(hamt.Reify(linking.LinkContext{}, n, lsys)); again != datamodel.Node(n) {
+	if again := hamttest.Must(hamt.Reify(linking.LinkContext{}, n, lsys)); again != datamodel.Node(n) {
 		t.Error("a map is reified again")
 	}
-	if with := must(hamt.Reify(linking.LinkContext{Ctx: t.Context()}, plain, lsys)).(*adl.Node); with.Context() != t.Context() {
+	if with := hamttest.Must(hamt.Reify(linking.LinkContext{Ctx: t.Context()}, plain, lsys)).(*adl.Node); with.Context() != t.Context() {
 		t.Error("the context is another")
 	}
 	// Without a link, the root's is computed.
-	if link := rootOf(t, n); link != root {
+	if link := hamttest.RootOf(t, n); link != root {
 		t.Errorf("link %v, want %v", link, root)
 	}
 }
@@ -293,17 +272,17 @@ func TestReifyKeepsContextAndMaps(t *testing.T) {
 func TestSubstrateRoundTrip(t *testing.T) {
 	loose := []byte("\xa3\x64hamt\x82\x41\x01\x81\x81\x82\x42\x00\x00\xf9\x3c\x00\x67hashAlg\x00\x6abucketSize\x01")
 	for name, raw := range map[string][]byte{
-		"canonical":               cyclicTree()[0],
+		"canonical":               hamttest.CyclicTree()[0],
 		"loose":                   loose,
 		"fields in another order": []byte("\xa3\x67hashAlg\x00\x64hamt\x82\x41\x00\x80\x6abucketSize\x01"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := teststore.New()
-			b := blockOf(raw)
-			s.Put(b.link.(cidlink.Link).Cid, raw)
-			n := load(t, s, b.link)
+			s := hamttest.NewStore()
+			b := hamttest.BlockOf(raw)
+			s.Put(b.Link.(cidlink.Link).Cid, raw)
+			n := hamttest.Load(t, s, b.Link)
 			substrate := n.Substrate()
-			if got := must(ipld.Encode(substrate, dagcbor.Encode)); string(got) != string(raw) {
+			if got := hamttest.Must(ipld.Encode(substrate, dagcbor.Encode)); string(got) != string(raw) {
 				t.Errorf("the substrate is encoded as %x, want %x", got, raw)
 			}
 			if !hamt.IsRoot(substrate) {
@@ -323,7 +302,7 @@ func TestSubstrateRoundTrip(t *testing.T) {
 // TestFocusedTransform sets, replaces and deletes through go-ipld-prime, and
 // expects the map that a fresh build gives.
 func TestFocusedTransform(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(40))
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(40))
 	for name, c := range map[string]struct {
 		key   string
 		value datamodel.Node // nil deletes
@@ -332,28 +311,28 @@ func TestFocusedTransform(t *testing.T) {
 		"replace":              {"key-3", basicnode.NewString("seven")},
 		"delete":               {"key-3", nil},
 		"replace with itself":  {"key-3", basicnode.NewInt(3)},
-		"replace with a map":   {"key-3", decodeJSON(t, `{"b":1,"a":[null]}`)},
-		"replace with another": {"key-3", load(t, s, root)},
+		"replace with a map":   {"key-3", hamttest.DecodeJSON(t, `{"b":1,"a":[null]}`)},
+		"replace with another": {"key-3", hamttest.Load(t, s, root)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want := numbered(40)
+			want := hamttest.Numbered(40)
 			if c.value == nil {
 				delete(want, c.key)
 			} else {
 				want[c.key] = c.value
 			}
 			if nested, ok := c.value.(*adl.Node); ok {
-				want[c.key] = basicnode.NewLink(rootOf(t, nested)) // a HAMT as a value becomes a link
+				want[c.key] = basicnode.NewLink(hamttest.RootOf(t, nested)) // a HAMT as a value becomes a link
 			}
-			_, wantRoot := stored(t, manyLevels(), want)
-			got, err := progress(t, s.LinkSystem()).FocusedTransform(load(t, s, root), datamodel.ParsePath(c.key),
+			_, wantRoot := hamttest.Stored(t, hamttest.ManyLevels(), want)
+			got, err := hamttest.Progress(t, s.LinkSystem()).FocusedTransform(hamttest.Load(t, s, root), datamodel.ParsePath(c.key),
 				func(traversal.Progress, datamodel.Node) (datamodel.Node, error) { return c.value, nil }, false)
 			if err != nil {
 				t.Fatal(err)
 			}
 			n := got.(*adl.Node)
-			expectContent(t, n, want)
-			if link := rootOf(t, n); link != wantRoot || s.Block(link) == nil {
+			hamttest.ExpectContent(t, n, want)
+			if link := hamttest.RootOf(t, n); link != wantRoot || s.Block(link) == nil {
 				t.Errorf("root %s, want %s", link, wantRoot)
 			}
 		})
@@ -363,24 +342,24 @@ func TestFocusedTransform(t *testing.T) {
 // TestFocusedTransformInside changes something within a value, and creates the
 // way to something new.
 func TestFocusedTransformInside(t *testing.T) {
-	content := numbered(40)
-	content["deep"] = decodeJSON(t, `{"list":[1,{"x":2}]}`)
-	s, root := stored(t, manyLevels(), content)
+	content := hamttest.Numbered(40)
+	content["deep"] = hamttest.DecodeJSON(t, `{"list":[1,{"x":2}]}`)
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), content)
 	for path, value := range map[string]string{
 		"deep/list/1/x": `{"list":[1,{"x":"new"}]}`,
 		"deep/y/z":      `{"list":[1,{"x":2}],"y":{"z":"new"}}`,
 	} {
 		want := maps.Clone(content)
-		want["deep"] = decodeJSON(t, value)
-		_, wantRoot := stored(t, manyLevels(), want)
-		got, err := progress(t, s.LinkSystem()).FocusedTransform(load(t, s, root), datamodel.ParsePath(path),
+		want["deep"] = hamttest.DecodeJSON(t, value)
+		_, wantRoot := hamttest.Stored(t, hamttest.ManyLevels(), want)
+		got, err := hamttest.Progress(t, s.LinkSystem()).FocusedTransform(hamttest.Load(t, s, root), datamodel.ParsePath(path),
 			func(traversal.Progress, datamodel.Node) (datamodel.Node, error) {
 				return basicnode.NewString("new"), nil
 			}, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if link := rootOf(t, got.(*adl.Node)); link != wantRoot {
+		if link := hamttest.RootOf(t, got.(*adl.Node)); link != wantRoot {
 			t.Errorf("%s: root %s, want %s", path, link, wantRoot)
 		}
 	}
@@ -394,19 +373,19 @@ func TestTransformThroughNestedMap(t *testing.T) {
 	s, outer, outerContent, innerContent := nestedMaps(t)
 	lsys := s.LinkSystem()
 	lsys.NodeReifier = hamt.ReifyRoots
-	p := progress(t, lsys)
-	got, err := p.FocusedTransform(loadAny(t, lsys, outer), datamodel.ParsePath("inner"), func(_ traversal.Progress, link datamodel.Node) (datamodel.Node, error) {
-		inner := loadAny(t, lsys, must(link.AsLink()))
+	p := hamttest.Progress(t, lsys)
+	got, err := p.FocusedTransform(hamttest.LoadAny(t, lsys, outer), datamodel.ParsePath("inner"), func(_ traversal.Progress, link datamodel.Node) (datamodel.Node, error) {
+		inner := hamttest.LoadAny(t, lsys, hamttest.Must(link.AsLink()))
 		return p.FocusedTransform(inner, datamodel.ParsePath("key-7"), func(traversal.Progress, datamodel.Node) (datamodel.Node, error) { return nil, nil }, false)
 	}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	delete(innerContent, "key-7")
-	_, innerRoot := stored(t, manyLevels(), innerContent)
+	_, innerRoot := hamttest.Stored(t, hamttest.ManyLevels(), innerContent)
 	outerContent["inner"] = basicnode.NewLink(innerRoot)
-	_, want := stored(t, manyLevels(), outerContent)
-	if link := rootOf(t, got.(*adl.Node)); link != want {
+	_, want := hamttest.Stored(t, hamttest.ManyLevels(), outerContent)
+	if link := hamttest.RootOf(t, got.(*adl.Node)); link != want {
 		t.Errorf("root %s, want %s", link, want)
 	}
 }
@@ -418,29 +397,29 @@ func TestWalkTransforming(t *testing.T) {
 	lsys := s.LinkSystem()
 	lsys.NodeReifier = hamt.ReifyRoots
 	ssb := builder.NewSelectorSpecBuilder(basicnode.Prototype.Any)
-	everyValue := must(ssb.ExploreRecursive(selector.RecursionLimitNone(),
+	everyValue := hamttest.Must(ssb.ExploreRecursive(selector.RecursionLimitNone(),
 		ssb.ExploreUnion(ssb.Matcher(), ssb.ExploreAll(ssb.ExploreRecursiveEdge()))).Selector())
 	plusOne := func(_ traversal.Progress, n datamodel.Node) (datamodel.Node, error) {
 		if n.Kind() != datamodel.Kind_Int {
 			return n, nil
 		}
-		return basicnode.NewInt(must(n.AsInt()) + 1), nil
+		return basicnode.NewInt(hamttest.Must(n.AsInt()) + 1), nil
 	}
-	got, err := progress(t, lsys).WalkTransforming(loadAny(t, lsys, outer), everyValue, plusOne)
+	got, err := hamttest.Progress(t, lsys).WalkTransforming(hamttest.LoadAny(t, lsys, outer), everyValue, plusOne)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, content := range []model{outerContent, innerContent} {
+	for _, content := range []hamttest.Model{outerContent, innerContent} {
 		for key, value := range content {
 			if value.Kind() == datamodel.Kind_Int {
-				content[key] = basicnode.NewInt(must(value.AsInt()) + 1)
+				content[key] = basicnode.NewInt(hamttest.Must(value.AsInt()) + 1)
 			}
 		}
 	}
-	_, innerRoot := stored(t, manyLevels(), innerContent)
+	_, innerRoot := hamttest.Stored(t, hamttest.ManyLevels(), innerContent)
 	outerContent["inner"] = basicnode.NewLink(innerRoot)
-	_, want := stored(t, manyLevels(), outerContent)
-	if link := rootOf(t, got.(*adl.Node)); link != want {
+	_, want := hamttest.Stored(t, hamttest.ManyLevels(), outerContent)
+	if link := hamttest.RootOf(t, got.(*adl.Node)); link != want {
 		t.Errorf("root %s, want %s", link, want)
 	}
 	if s.Block(innerRoot) == nil {
@@ -451,15 +430,15 @@ func TestWalkTransforming(t *testing.T) {
 // TestHAMTAsValue: it is stored as the link to it, not as a copy of all that
 // it holds.
 func TestHAMTAsValue(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(40))
-	prototype := hamtbuilder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem()}
-	for way, make := range makers {
-		n, err := make(t.Context(), prototype, model{"nested": load(t, s, root)})
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(40))
+	prototype := hamtbuilder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem()}
+	for way, make := range hamttest.Makers {
+		n, err := make(t.Context(), prototype, hamttest.Model{"nested": hamttest.Load(t, s, root)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		value, err := n.LookupByString("nested")
-		if err != nil || value.Kind() != datamodel.Kind_Link || must(value.AsLink()) != root {
+		if err != nil || value.Kind() != datamodel.Kind_Link || hamttest.Must(value.AsLink()) != root {
 			t.Errorf("by %s it is %v, %v", way, value, err)
 		}
 	}
@@ -467,9 +446,9 @@ func TestHAMTAsValue(t *testing.T) {
 
 // TestSubstrateInOtherCodecs: the substrate is plain data for every codec.
 func TestSubstrateInOtherCodecs(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(40))
-	n := load(t, s, root)
-	text := must(ipld.Encode(n.Substrate(), dagjson.Encode))
-	again := must(hamt.Reify(linking.LinkContext{}, must(ipld.Decode(text, dagjson.Decode)), s.LinkSystem()))
-	expectContent(t, again.(*adl.Node), numbered(40))
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(40))
+	n := hamttest.Load(t, s, root)
+	text := hamttest.Must(ipld.Encode(n.Substrate(), dagjson.Encode))
+	again := hamttest.Must(hamt.Reify(linking.LinkContext{}, hamttest.Must(ipld.Decode(text, dagjson.Decode)), s.LinkSystem()))
+	hamttest.ExpectContent(t, again.(*adl.Node), hamttest.Numbered(40))
 }

@@ -3,7 +3,6 @@ package hamt_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/ipld/go-ipld-prime"
@@ -15,7 +14,7 @@ import (
 	"github.com/ipld/go-ipld-prime/schema"
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -27,9 +26,9 @@ func TestSchemaRoundTrips(t *testing.T) {
 		"keys.md", "hashes.md", "collisions.md", "leftovers.md", "selectors.md",
 	} {
 		t.Run(document, func(t *testing.T) {
-			fixtures(t, document, func(t *testing.T, c fixtureCase) {
-				s, root := fixtureStore(t, c)
-				for b, err := range load(t, s, root).RawBlocks(t.Context()) {
+			hamttest.Fixtures(t, document, func(t *testing.T, c hamttest.Fixture) {
+				s, root := hamttest.StoredFixture(t, c)
+				for b, err := range hamttest.Load(t, s, root).RawBlocks(t.Context()) {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -38,7 +37,7 @@ func TestSchemaRoundTrips(t *testing.T) {
 						prototype = hamt.HashMapRootPrototype
 					}
 					if typed := schemaRoundTrip(t, prototype, b.Bytes); b.Link == root {
-						want := load(t, s, root).Params()
+						want := hamttest.Load(t, s, root).Params()
 						got := bindnode.Unwrap(typed).(*hamt.HashMapRoot)
 						if got.HashAlg != int(want.HashAlg) || got.BucketSize != want.BucketSize || len(got.Hamt.Map) != want.BitmapBytes() {
 							t.Fatalf("%s is %v", b.Link, got)
@@ -47,28 +46,6 @@ func TestSchemaRoundTrips(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// fixtureStore returns a store with the map of a case, and its root: the blocks
-// that the case spells out, or what building the map makes.
-func fixtureStore(t *testing.T, c fixtureCase) (*teststore.Store, datamodel.Link) {
-	t.Helper()
-	if body, ok := c.hunk("leftover/blocks"); ok {
-		return storeOf(t, parseBlocks(t, body)), linkTo(t, c.need(t, "leftover/root"))
-	}
-	if _, ok := c.hunk("selector"); ok {
-		return selectorStore(t, c)
-	}
-	content := model{}
-	for n := 1; ; n++ {
-		ops, ok := c.operations(t, n)
-		if !ok {
-			return stored(t, c.params(t), content)
-		}
-		if _, refused := c.hunk(fmt.Sprintf("step-%d/refuse", n)); !refused {
-			content.apply(ops)
-		}
 	}
 }
 
@@ -90,11 +67,11 @@ func schemaRoundTrip(t *testing.T, prototype schema.TypedPrototype, raw []byte) 
 // TestSchemaNull: a value that is null stays null, at the type level and in its
 // Go form, from every codec and assembler, and so does every other value.
 func TestSchemaNull(t *testing.T) {
-	s, root := stored(t, params.Default(), model{"null": datamodel.Null})
+	s, root := hamttest.Stored(t, params.Default(), hamttest.Model{"null": datamodel.Null})
 	raw := s.Block(root)
 	typed := schemaRoundTrip(t, hamt.HashMapRootPrototype, raw)
-	json := must(ipld.Encode(typed, dagjson.Encode))
-	fromJSON := must(ipld.DecodeUsingPrototype(json, dagjson.Decode, hamt.HashMapRootPrototype))
+	json := hamttest.Must(ipld.Encode(typed, dagjson.Encode))
+	fromJSON := hamttest.Must(ipld.DecodeUsingPrototype(json, dagjson.Decode, hamt.HashMapRootPrototype))
 
 	nb := hamt.HashMapRootPrototype.NewBuilder()
 	if err := nb.AssignNode(typed); err != nil {
@@ -107,12 +84,12 @@ func TestSchemaNull(t *testing.T) {
 		}
 		value := n
 		for _, name := range []string{"hamt", "data", "0", "Bucket", "0", "value"} {
-			value = must(value.LookupBySegment(datamodel.ParsePathSegment(name)))
+			value = hamttest.Must(value.LookupBySegment(datamodel.ParsePathSegment(name)))
 		}
 		if !value.IsNull() {
 			t.Errorf("%s: at the type level it is %v", way, value)
 		}
-		if again := must(ipld.Encode(n, dagcbor.Encode)); !bytes.Equal(again, raw) {
+		if again := hamttest.Must(ipld.Encode(n, dagcbor.Encode)); !bytes.Equal(again, raw) {
 			t.Errorf("%s: %x, want %x", way, again, raw)
 		}
 	}
@@ -129,13 +106,13 @@ func bucketOf(t *testing.T, n hamt.HashMapNode) hamt.Bucket {
 // TestSchemaGoTypes wraps a node that was made in Go, and finds its block; a
 // value that was left out is an error.
 func TestSchemaGoTypes(t *testing.T) {
-	s, root := stored(t, params.Default(), model{"key": basicnode.NewInt(7), "null": datamodel.Null})
+	s, root := hamttest.Stored(t, params.Default(), hamttest.Model{"key": basicnode.NewInt(7), "null": datamodel.Null})
 	typed := schemaRoundTrip(t, hamt.HashMapRootPrototype, s.Block(root))
 	made := *bindnode.Unwrap(typed).(*hamt.HashMapRoot)
 	nb := hamt.HashMapRootPrototype.NewBuilder()
 	blank := bindnode.Unwrap(nb.Build()).(*hamt.HashMapRoot)
 	*blank = made
-	if got := must(ipld.Encode(nb.Build(), dagcbor.Encode)); !bytes.Equal(got, s.Block(root)) {
+	if got := hamttest.Must(ipld.Encode(nb.Build(), dagcbor.Encode)); !bytes.Equal(got, s.Block(root)) {
 		t.Errorf("%x, want %x", got, s.Block(root))
 	}
 	blank.Hamt.Data[0] = hamt.Element{Bucket: &hamt.Bucket{{Key: []byte("key")}}}
@@ -157,12 +134,12 @@ func TestSchemaRefuses(t *testing.T) {
 
 // TestPrototypeBuilds: hamt.Prototype builds a map, and says so if it cannot.
 func TestPrototypeBuilds(t *testing.T) {
-	var prototype datamodel.NodePrototype = hamt.Prototype{LinkSystem: teststore.New().LinkSystem()}
+	var prototype datamodel.NodePrototype = hamt.Prototype{LinkSystem: hamttest.NewStore().LinkSystem()}
 	nb := prototype.NewBuilder()
-	if err := nb.AssignNode(decodeJSON(t, `{"key":7}`)); err != nil {
+	if err := nb.AssignNode(hamttest.DecodeJSON(t, `{"key":7}`)); err != nil {
 		t.Fatal(err)
 	}
-	if n := nb.Build(); must(must(n.LookupByString("key")).AsInt()) != 7 || hamt.IsRoot(n) {
+	if n := nb.Build(); hamttest.Must(hamttest.Must(n.LookupByString("key")).AsInt()) != 7 || hamt.IsRoot(n) {
 		t.Errorf("built %v", n)
 	}
 	if _, err := (hamt.Prototype{}).NewBuilder().BeginMap(0); err == nil || errors.As(err, new(datamodel.ErrWrongKind)) {

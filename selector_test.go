@@ -15,12 +15,12 @@ import (
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 )
 
 // linkedMap is a map whose values link to all sorts of things.
 type linkedMap struct {
-	store *teststore.Store
+	store *hamttest.Store
 	root  datamodel.Link
 	own   []string            // its blocks but the root
 	keys  []string            // in its order
@@ -29,42 +29,42 @@ type linkedMap struct {
 
 func newLinkedMap(t *testing.T) linkedMap {
 	t.Helper()
-	m := linkedMap{store: teststore.New(), block: map[string][]string{}}
+	m := linkedMap{store: hamttest.NewStore(), block: map[string][]string{}}
 	lsys := m.store.LinkSystem()
 	put := func(name, json string, links ...any) datamodel.Link {
-		link, err := lsys.Store(linking.LinkContext{}, blockOf(nil).link.Prototype(), decodeJSON(t, fmt.Sprintf(json, links...)))
+		link, err := lsys.Store(linking.LinkContext{}, hamttest.BlockOf(nil).Link.Prototype(), hamttest.DecodeJSON(t, fmt.Sprintf(json, links...)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		m.block[name] = []string{link.String()}
 		return link
 	}
-	prototype := builder.Prototype{Params: manyLevels(), LinkSystem: lsys}
-	store := func(name string, content model) datamodel.Link {
-		n := build(t, prototype, content)
+	prototype := builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: lsys}
+	store := func(name string, content hamttest.Model) datamodel.Link {
+		n := hamttest.Build(t, prototype, content)
 		for link, err := range n.Blocks(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			m.block[name] = append(m.block[name], link.String())
 		}
-		return rootOf(t, n)
+		return hamttest.RootOf(t, n)
 	}
 	const linkTo = `{"/":%q}`
 	file := put("file", `{"Data":{"/":{"bytes":"AA"}},"Links":[]}`)
 	dir := put("directory", `{"Data":{"/":{"bytes":"CAE"}},"Links":[{"Hash":`+linkTo+`,"Name":"file","Tsize":9}]}`, file)
 	deep := put("deep", `"the end"`)
 	next := put("next", `{"next":`+linkTo+`}`, deep)
-	inner := numbered(30)
+	inner := hamttest.Numbered(30)
 	inner["beyond"] = basicnode.NewLink(put("beyond", `"beyond"`))
-	content := numbered(20)
+	content := hamttest.Numbered(20)
 	content["directory"] = basicnode.NewLink(dir)
 	content["map"] = basicnode.NewLink(store("map", inner))
 	content["chain"] = basicnode.NewLink(next)
-	content["inline"] = decodeJSON(t, fmt.Sprintf(`{"link":`+linkTo+`,"list":[`+linkTo+`]}`, put("in a map", `1`), put("in a list", `2`)))
+	content["inline"] = hamttest.DecodeJSON(t, fmt.Sprintf(`{"link":`+linkTo+`,"list":[`+linkTo+`]}`, put("in a map", `1`), put("in a list", `2`)))
 	m.root = store("", content)
 	m.own = m.block[""][1:]
-	for e, err := range load(t, m.store, m.root).Entries(t.Context()) {
+	for e, err := range hamttest.Load(t, m.store, m.root).Entries(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,9 +80,9 @@ func (m linkedMap) walk(t *testing.T, lsys *linking.LinkSystem, spec datamodel.N
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := loadAny(t, lsys, m.root)
+	start := hamttest.LoadAny(t, lsys, m.root)
 	m.store.TakeLoads()
-	err = progress(t, lsys).WalkMatching(start, compiled, func(p traversal.Progress, _ datamodel.Node) error {
+	err = hamttest.Progress(t, lsys).WalkMatching(start, compiled, func(p traversal.Progress, _ datamodel.Node) error {
 		matches = append(matches, p.Path.String())
 		return nil
 	})
@@ -98,13 +98,13 @@ func TestSelectorBlocks(t *testing.T) {
 	transparent := m.store.LinkSystem()
 	hamt.Register(transparent)
 	transparent.NodeReifier = hamt.ReifyRoots
-	whole := load(t, m.store, m.root)
+	whole := hamttest.Load(t, m.store, m.root)
 	way := func(key string) (blocks []string) {
 		l, err := whole.LocateString(t.Context(), key)
 		if err != nil && !errors.As(err, &datamodel.ErrNotExists{}) {
 			t.Fatal(err)
 		}
-		return names(l.Blocks[1:])
+		return hamttest.Names(l.Blocks[1:])
 	}
 	join := slices.Concat[[]string]
 	deeper := join(m.keys, []string{
@@ -112,7 +112,7 @@ func TestSelectorBlocks(t *testing.T) {
 	})
 	plainInner := []string{"map/hamt", "map/hashAlg", "map/bucketSize"}
 	var innerKeys []string
-	for e, err := range load(t, m.store, linkTo(t, m.block["map"][0])).Entries(t.Context()) {
+	for e, err := range hamttest.Load(t, m.store, hamttest.LinkTo(t, m.block["map"][0])).Entries(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,12 +173,12 @@ func TestSelectorsNeedTheName(t *testing.T) {
 		if _, _, err := m.walk(t, m.store.LinkSystem(), spec); err == nil {
 			t.Errorf("%s: done without the ADL", name)
 		}
-		other := linkedMap{store: m.store, root: linkTo(t, m.block["next"][0])}
+		other := linkedMap{store: m.store, root: hamttest.LinkTo(t, m.block["next"][0])}
 		if _, _, err := other.walk(t, known, spec); !errors.Is(err, fault.ErrNotHAMT) {
 			t.Errorf("%s: of what is no map: %v", name, err)
 		}
 	}
-	m.store.Remove(linkTo(t, m.own[0]))
+	m.store.Remove(hamttest.LinkTo(t, m.own[0]))
 	for name, spec := range map[string]datamodel.Node{
 		"entity": hamt.EntitySelector(), "entries": hamt.EntriesSelector(), "entries and links": hamt.EntriesAndLinksSelector(),
 	} {

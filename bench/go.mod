@@ -37,6 +37,7 @@ require (
 	github.com/polydawn/refmt v0.90.0 // indirect
 	github.com/spaolacci/murmur3 v1.1.0 // indirect
 	github.com/twmb/murmur3 v1.1.6 // indirect
+	github.com/warpfork/go-testmark v0.12.1 // indirect
 	golang.org/x/crypto v0.53.0 // indirect
 	golang.org/x/image v0.24.0 // indirect
 	golang.org/x/sync v0.21.0 // indirect

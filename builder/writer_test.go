@@ -2,14 +2,17 @@ package builder
 
 import (
 	"context"
+	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/linking"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
 )
 
 // TestWriterIsBounded: a store that answers nothing takes no more than a
@@ -23,9 +26,8 @@ func TestWriterIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := teststore.New()
-				s.WriteDelay = func(datamodel.Link) time.Duration { return time.Hour }
-				shop, err := Prototype{LinkSystem: s.LinkSystem(), WritesAtOnce: atOnce, MaxBlockBytes: queueBytes}.open()
+				s := &slowStore{delay: time.Hour}
+				shop, err := Prototype{LinkSystem: s.linkSystem(), WritesAtOnce: atOnce, MaxBlockBytes: queueBytes}.open()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -48,12 +50,12 @@ func TestWriterIsBounded(t *testing.T) {
 				if added != c.most {
 					t.Errorf("%d blocks were taken, want %d", added, c.most)
 				}
-				if most := s.MostWrites(); most != atOnce {
+				if most := s.most.Load(); most != atOnce {
 					t.Errorf("%d writes at the same time", most)
 				}
 				w.stop()
-				if err := <-ended; err != errWriterStopped || s.Len() > 0 {
-					t.Errorf("who waits is told %v; %d blocks are written", err, s.Len())
+				if err := <-ended; err != errWriterStopped || s.written.Load() > 0 {
+					t.Errorf("who waits is told %v; %d blocks are written", err, s.written.Load())
 				}
 			})
 		})
@@ -64,16 +66,15 @@ func TestWriterIsBounded(t *testing.T) {
 // waits for them, and theirs before them.
 func TestWriterOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := teststore.New()
-		s.WriteDelay = func(datamodel.Link) time.Duration { return time.Second }
-		shop, err := Prototype{LinkSystem: s.LinkSystem(), WritesAtOnce: 64}.open()
+		s := &slowStore{delay: time.Second}
+		shop, err := Prototype{LinkSystem: s.linkSystem(), WritesAtOnce: 64}.open()
 		if err != nil {
 			t.Fatal(err)
 		}
 		w := shop.writer(context.Background(), nil)
 		defer w.stop()
 		b := branch{writer: w}
-		var waves []int // how many blocks are there after each second
+		var waves []int64 // how many blocks are there after each second
 		for i, depth := range []int{3, 3, 2, 2, 1, 1, 3, 2, 1} {
 			if err := b.add(must(shop.sink.Make([]byte{byte(i)})), depth); err != nil {
 				t.Fatal(err)
@@ -82,15 +83,41 @@ func TestWriterOrder(t *testing.T) {
 		for range 4 {
 			time.Sleep(time.Second)
 			synctest.Wait()
-			waves = append(waves, s.Len())
+			waves = append(waves, s.written.Load())
 		}
-		if want := [4]int{5, 7, 9, 9}; [4]int(waves) != want {
+		if want := [4]int64{5, 7, 9, 9}; [4]int64(waves) != want {
 			t.Errorf("%v blocks, want %v", waves, want)
 		}
 		if err := w.wait(); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// slowStore counts the blocks written to it, each of which takes a while.
+type slowStore struct {
+	delay              time.Duration
+	now, most, written atomic.Int64
+}
+
+func (s *slowStore) linkSystem() *linking.LinkSystem {
+	lsys := cidlink.DefaultLinkSystem()
+	lsys.StorageWriteOpener = func(lctx linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
+		return io.Discard, func(datamodel.Link) error {
+			now := s.now.Add(1)
+			defer s.now.Add(-1)
+			for most := s.most.Load(); now > most && !s.most.CompareAndSwap(most, now); most = s.most.Load() {
+			}
+			select {
+			case <-time.After(s.delay):
+				s.written.Add(1)
+				return nil
+			case <-lctx.Ctx.Done():
+				return lctx.Ctx.Err()
+			}
+		}, nil
+	}
+	return &lsys
 }
 
 func must(b store.Block, err error) store.Block {

@@ -19,7 +19,7 @@ import (
 	"github.com/multiformats/go-multihash"
 
 	"github.com/ipld-hamt/go-ipld-hamt/bench/memstore"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 )
 
 // Network says how slow. How long a block takes is the same in each run:
@@ -34,14 +34,14 @@ type Network struct {
 
 // Store serves the blocks of another store over a network, for reading.
 type Store struct {
-	*teststore.Store
+	*hamttest.Store
 	network Network
 	line    line
 }
 
 // Over puts a store behind a network.
 func (n Network) Over(from *memstore.Store) *Store {
-	s := &Store{Store: teststore.New(), network: n}
+	s := &Store{Store: hamttest.NewStore(), network: n}
 	from.Each(func(c cid.Cid, block []byte) { s.Put(c, block) })
 	s.Delay = s.delay
 	s.Limit = n.AtOnce

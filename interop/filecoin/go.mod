@@ -26,6 +26,7 @@ require (
 	github.com/multiformats/go-varint v0.1.0 // indirect
 	github.com/polydawn/refmt v0.90.0 // indirect
 	github.com/spaolacci/murmur3 v1.1.0 // indirect
+	github.com/warpfork/go-testmark v0.12.1 // indirect
 	github.com/whyrusleeping/cbor-gen v0.3.1 // indirect
 	golang.org/x/crypto v0.53.0 // indirect
 	golang.org/x/sync v0.14.0 // indirect

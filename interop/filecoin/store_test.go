@@ -16,7 +16,7 @@ import (
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -44,11 +44,11 @@ func sum(key []byte) []byte {
 
 // store is one store of blocks, for both sides.
 type store struct {
-	*teststore.Store
+	*hamttest.Store
 	put map[cid.Cid][]byte // what Filecoin's side has written
 }
 
-func newStore() store { return store{teststore.New(), map[cid.Cid][]byte{}} }
+func newStore() store { return store{hamttest.NewStore(), map[cid.Cid][]byte{}} }
 
 // ipld is the store as go-hamt-ipld wants to have it.
 func (s store) ipld(prototype cidlink.LinkPrototype) ipldcbor.IpldStore {
@@ -60,7 +60,7 @@ func (s store) ipld(prototype cidlink.LinkPrototype) ipldcbor.IpldStore {
 func (s store) Get(_ context.Context, c cid.Cid) (blocks.Block, error) {
 	block := s.Block(cidlink.Link{Cid: c})
 	if block == nil {
-		return nil, teststore.NotFound{Key: c.KeyString()}
+		return nil, hamttest.NotFound{Key: c.KeyString()}
 	}
 	return blocks.NewBlockWithCid(block, c)
 }

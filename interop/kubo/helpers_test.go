@@ -20,7 +20,7 @@ import (
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/kubo"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
@@ -77,9 +77,9 @@ func (k kind) build(t *testing.T, lsys *linking.LinkSystem, n int) *adl.Node {
 }
 
 // inMemory builds the map that Kubo is to hold, too, and loads it.
-func (k kind) inMemory(t *testing.T, n int) (*teststore.Store, *adl.Node) {
+func (k kind) inMemory(t *testing.T, n int) (*hamttest.Store, *adl.Node) {
 	t.Helper()
-	store := teststore.New()
+	store := hamttest.NewStore()
 	return store, load(t, store.LinkSystem(), root(t, k.build(t, store.LinkSystem(), n)))
 }
 
@@ -166,7 +166,7 @@ func blocks(t *testing.T, node *adl.Node) (links []datamodel.Link) {
 
 // sameBlocks checks that every block of a map that is in memory comes byte for
 // byte from a URL, which ends where the CID begins.
-func sameBlocks(t *testing.T, want *teststore.Store, node *adl.Node, fetch func(c cid.Cid) (*http.Response, error)) {
+func sameBlocks(t *testing.T, want *hamttest.Store, node *adl.Node, fetch func(c cid.Cid) (*http.Response, error)) {
 	t.Helper()
 	for _, link := range blocks(t, node) {
 		response, err := fetch(link.(cidlink.Link).Cid)

@@ -15,14 +15,14 @@ import (
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
 )
 
 // numbered builds a map of the keys from first up to but not including end.
-func numbered(t *testing.T, s *teststore.Store, first, end int) datamodel.Link {
+func numbered(t *testing.T, s *hamttest.Store, first, end int) datamodel.Link {
 	t.Helper()
 	p := builder.Prototype{LinkSystem: s.LinkSystem(), Params: params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}}
 	txn, err := p.NewTxn()
@@ -64,8 +64,8 @@ func TestDeletesOverNetwork(t *testing.T) {
 			return e.apply(ctx, txn, sourceOf("-", strings.NewReader(lines), input.NDJSON, ""), 1<<30)
 		}
 	}
-	s := teststore.New()
-	before, after := numbered(t, s, 0, n), numbered(t, teststore.New(), deleted, n)
+	s := hamttest.NewStore()
+	before, after := numbered(t, s, 0, n), numbered(t, hamttest.NewStore(), deleted, n)
 	for name, c := range map[string]struct {
 		edit func(ctx context.Context, e *edit, txn *builder.Txn) error
 		says string
@@ -83,7 +83,7 @@ func TestDeletesOverNetwork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := teststore.New()
+				m := hamttest.NewStore()
 				m.OnRead = func(link datamodel.Link, _ []byte) ([]byte, error) { return s.Block(link), nil }
 				m.Delay = func(datamodel.Link) time.Duration { return takes }
 				base, err := hamt.Load(t.Context(), m.LinkSystem(), before, hamt.WithReadAhead(ahead))

@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 )
 
 // TestSharedSubtreesEnd walks 86 blocks, whole and under their true hashes, of
@@ -21,29 +21,29 @@ import (
 // the same entry, misplaced on all but one. A store of a few kilobytes must
 // not keep a reader busy for ever.
 func TestSharedSubtreesEnd(t *testing.T) {
-	s := teststore.New()
+	s := hamttest.NewStore()
 	put := func(raw []byte) datamodel.Link {
-		b := blockOf(raw)
-		s.Put(b.link.(cidlink.Link).Cid, raw)
-		return b.link
+		b := hamttest.BlockOf(raw)
+		s.Put(b.Link.(cidlink.Link).Cid, raw)
+		return b.Link
 	}
 	link := put([]byte("\x82\x41\x01\x81\x81\x82\x43key\x00"))
 	node := func() []byte {
-		one := must(ipld.Encode(basicnode.NewLink(link), dagcbor.Encode))
+		one := hamttest.Must(ipld.Encode(basicnode.NewLink(link), dagcbor.Encode))
 		return append([]byte("\x82\x41\xff\x88"), bytes.Repeat(one, 8)...)
 	}
 	for range 84 {
 		link = put(node())
 	}
 	root := put(append(append([]byte("\xa3\x64hamt"), node()...), "\x67hashAlg\x12\x6abucketSize\x01"...))
-	for name, use := range uses {
-		if !reachesMany[name] {
+	for name, use := range hamttest.Uses {
+		if !hamttest.ReachesMany[name] {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			if err := use(ctx, load(t, s, root), ""); err == nil || errors.Is(err, context.DeadlineExceeded) {
+			if err := use(ctx, hamttest.Load(t, s, root), ""); err == nil || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("it does not end: %v", err)
 			}
 		})

@@ -1,6 +1,4 @@
-// Package teststore is a store in memory for tests and benchmarks: it records
-// what is loaded and written, and can be slow or lie.
-package teststore
+package hamttest
 
 import (
 	"bytes"
@@ -20,7 +18,8 @@ import (
 	_ "github.com/ipld/go-ipld-prime/codec/dagjson"
 )
 
-// Store keeps blocks by binary CID. It is safe for concurrent use; its fields
+// Store is a store in memory: it keeps blocks by binary CID, records what is
+// loaded and written, and can be slow or lie. It is safe for concurrent use; its fields
 // are to be set before that.
 type Store struct {
 	// Delay is how long each load takes, until its context is done.
@@ -58,8 +57,8 @@ func (g *gauge) begin() {
 
 func (g *gauge) end() { g.now.Add(-1) }
 
-// New makes an empty store.
-func New() *Store { return &Store{blocks: map[string][]byte{}} }
+// NewStore makes an empty store.
+func NewStore() *Store { return &Store{blocks: map[string][]byte{}} }
 
 // NotFound is the error of a block that is not there.
 type NotFound struct{ Key string }

@@ -1,8 +1,7 @@
-package hamt_test
+package builder_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +22,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -31,17 +30,17 @@ import (
 // version stays whole, nothing is lost from the transaction, and the retry
 // gives the right root.
 func TestFailedCommit(t *testing.T) {
-	before, after := numbered(60), numbered(90)
+	before, after := hamttest.Numbered(60), hamttest.Numbered(90)
 	for i := range 20 {
 		delete(after, fmt.Sprint("key-", i))
 	}
-	_, want := stored(t, manyLevels(), after)
+	_, want := hamttest.Stored(t, hamttest.ManyLevels(), after)
 	for n := 0; ; n++ {
-		s, root := stored(t, manyLevels(), before)
-		txn := must(builder.NewTxn(load(t, s, root)))
+		s, root := hamttest.Stored(t, hamttest.ManyLevels(), before)
+		txn := hamttest.Must(builder.NewTxn(hamttest.Load(t, s, root)))
 		for key := range before {
 			if _, still := after[key]; !still {
-				must(txn.Delete(t.Context(), []byte(key)))
+				hamttest.Must(txn.Delete(t.Context(), []byte(key)))
 			}
 		}
 		for key, value := range after {
@@ -54,7 +53,7 @@ func TestFailedCommit(t *testing.T) {
 		left := n
 		s.OnWrite = func(datamodel.Link, []byte) error {
 			if left--; left < 0 {
-				return errStore
+				return hamttest.ErrStore
 			}
 			return nil
 		}
@@ -68,30 +67,30 @@ func TestFailedCommit(t *testing.T) {
 			}
 			return // there is no n-th block
 		}
-		if !errors.Is(err, errStore) {
+		if !errors.Is(err, hamttest.ErrStore) {
 			t.Fatalf("write %d: error %v", n, err)
 		}
 		if s.Block(want) != nil {
 			t.Errorf("write %d: the root is there, and not all of its blocks", n)
 		}
-		expectContent(t, load(t, s, root), before)
-		expectContent(t, txn.Base(), before)
+		hamttest.ExpectContent(t, hamttest.Load(t, s, root), before)
+		hamttest.ExpectContent(t, txn.Base(), before)
 		s.OnWrite = nil
 		next, link, err := txn.Commit(t.Context())
 		if err != nil || link != want {
 			t.Errorf("write %d: root %v, %v in the retry; want %s", n, link, err, want)
 		}
-		expectContent(t, load(t, s, rootOf(t, next)), after)
+		hamttest.ExpectContent(t, hamttest.Load(t, s, hamttest.RootOf(t, next)), after)
 	}
 }
 
 // TestFailedWriteOpener: the LinkSystem's other ways of failing.
 func TestFailedWriteOpener(t *testing.T) {
-	s := teststore.New()
+	s := hamttest.NewStore()
 	failures := map[string]func(lsys *linking.LinkSystem){
 		"opener": func(lsys *linking.LinkSystem) {
 			lsys.StorageWriteOpener = func(linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
-				return nil, nil, errStore
+				return nil, nil, hamttest.ErrStore
 			}
 		},
 		"writer": func(lsys *linking.LinkSystem) {
@@ -105,8 +104,8 @@ func TestFailedWriteOpener(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			lsys := s.LinkSystem()
 			breakIt(lsys)
-			_, err := byAssembler(t.Context(), builder.Prototype{LinkSystem: lsys}, numbered(3))
-			if err == nil || name != "none" && !errors.Is(err, errStore) {
+			_, err := hamttest.ByAssembler(t.Context(), builder.Prototype{LinkSystem: lsys}, hamttest.Numbered(3))
+			if err == nil || name != "none" && !errors.Is(err, hamttest.ErrStore) {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -115,16 +114,16 @@ func TestFailedWriteOpener(t *testing.T) {
 
 type brokenWriter struct{}
 
-func (brokenWriter) Write([]byte) (int, error) { return 0, errStore }
+func (brokenWriter) Write([]byte) (int, error) { return 0, hamttest.ErrStore }
 
 // TestNothingToCommit: neither no change nor one back to what there is writes
 // anything.
 func TestNothingToCommit(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(100))
-	n := load(t, s, root)
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(100))
+	n := hamttest.Load(t, s, root)
 	for name, change := range map[string]func(txn *builder.Txn) error{
 		"no change":    func(*builder.Txn) error { return nil },
-		"equal values": func(txn *builder.Txn) error { return setAll(txn, numbered(100)) },
+		"equal values": func(txn *builder.Txn) error { return hamttest.SetAll(txn, hamttest.Numbered(100)) },
 		"there and back": func(txn *builder.Txn) error {
 			if err := txn.SetString("another", datamodel.Null); err != nil {
 				return err
@@ -138,7 +137,7 @@ func TestNothingToCommit(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			txn := must(builder.NewTxn(n))
+			txn := hamttest.Must(builder.NewTxn(n))
 			if err := change(txn); err != nil {
 				t.Fatal(err)
 			}
@@ -154,51 +153,24 @@ func TestNothingToCommit(t *testing.T) {
 	}
 }
 
-func setAll(txn *builder.Txn, content model) error {
-	for key, value := range content {
-		if err := txn.SetString(key, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // TestEmptyMap: it is a map like any other, and is written when it is
 // committed.
 func TestEmptyMap(t *testing.T) {
-	s, root := stored(t, params.Default(), model{})
+	s, root := hamttest.Stored(t, params.Default(), hamttest.Model{})
 	if s.Len() != 1 {
 		t.Errorf("%d blocks", s.Len())
 	}
-	expectContent(t, load(t, s, root), model{})
-	expectVerified(t, load(t, s, root))
-	other := teststore.New()
+	hamttest.ExpectContent(t, hamttest.Load(t, s, root), hamttest.Model{})
+	hamttest.ExpectVerified(t, hamttest.Load(t, s, root))
+	other := hamttest.NewStore()
 	prototype := builder.Prototype{LinkSystem: other.LinkSystem()}
-	_, link, err := must(prototype.NewTxn()).Commit(t.Context())
+	_, link, err := hamttest.Must(prototype.NewTxn()).Commit(t.Context())
 	if err != nil || link != root || other.Block(link) == nil {
 		t.Errorf("root %v by Txn, %v; want %s", link, err, root)
 	}
-	if link := rootOf(t, must(byBulk(t.Context(), prototype, model{}))); link != root {
+	if link := hamttest.RootOf(t, hamttest.Must(hamttest.ByBulk(t.Context(), prototype, hamttest.Model{}))); link != root {
 		t.Errorf("root %v by Bulk, want %s", link, root)
 	}
-}
-
-// maker is a way of making a map.
-type maker = func(ctx context.Context, p builder.Prototype, content model) (*adl.Node, error)
-
-// makers are those that can fail on the content.
-var makers = map[string]maker{
-	"assembler": byAssembler,
-	"Bulk":      byBulk,
-	"spilling":  bySpillingBulk,
-	"Txn": func(ctx context.Context, p builder.Prototype, content model) (*adl.Node, error) {
-		txn := must(p.NewTxn())
-		if err := setAll(txn, content); err != nil {
-			return nil, err
-		}
-		n, _, err := txn.Commit(ctx)
-		return n, err
-	},
 }
 
 // TestOversizedBlocks: a block above the limit is an error that says where it
@@ -206,11 +178,11 @@ var makers = map[string]maker{
 func TestOversizedBlocks(t *testing.T) {
 	const limit = 2000
 	// Keys of one node at depth 1: the root has only a link there.
-	siblings := model{}
+	siblings := hamttest.Model{}
 	var at fault.Path
 	for i := 0; len(siblings) < 6; i++ {
 		key := fmt.Sprint("key-", i)
-		path := pathOf(key, 1)
+		path := hamttest.PathOf(key, 1)
 		if at == nil {
 			at = path
 		}
@@ -219,21 +191,21 @@ func TestOversizedBlocks(t *testing.T) {
 		}
 	}
 	largest := slices.SortedFunc(maps.Keys(siblings), func(a, b string) int {
-		return len(must(siblings[b].AsBytes())) - len(must(siblings[a].AsBytes()))
+		return len(hamttest.Must(siblings[b].AsBytes())) - len(hamttest.Must(siblings[a].AsBytes()))
 	})[:3]
 	deep := params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 3, BucketSize: 5}
 	for name, c := range map[string]struct {
 		p       params.Params
-		content model
+		content hamttest.Model
 		path    fault.Path
 		names   []string
 	}{
-		"root":    {params.Default(), model{"big": basicnode.NewBytes(make([]byte, limit)), "small": datamodel.Null}, nil, []string{`"big"`, "2006 bytes"}},
+		"root":    {params.Default(), hamttest.Model{"big": basicnode.NewBytes(make([]byte, limit)), "small": datamodel.Null}, nil, []string{`"big"`, "2006 bytes"}},
 		"depth 1": {deep, siblings, at, largest},
 	} {
-		for way, make := range makers {
+		for way, make := range hamttest.Makers {
 			t.Run(name+"/"+way, func(t *testing.T) {
-				s := teststore.New()
+				s := hamttest.NewStore()
 				_, err := make(t.Context(), builder.Prototype{Params: c.p, LinkSystem: s.LinkSystem(), MaxBlockBytes: limit}, c.content)
 				var f *fault.Error
 				if !errors.As(err, &f) || !errors.Is(err, fault.ErrTooLarge) {
@@ -260,12 +232,12 @@ func TestOversizedBlocks(t *testing.T) {
 
 // TestDefaultBlockLimit: 1 MiB is within it.
 func TestDefaultBlockLimit(t *testing.T) {
-	s, root := stored(t, params.Default(), model{"k": basicnode.NewBytes(nil)})
+	s, root := hamttest.Stored(t, params.Default(), hamttest.Model{"k": basicnode.NewBytes(nil)})
 	// Behind the value's own bytes the head of a length above 65535 takes five.
 	room := 1<<20 - len(s.Block(root)) - 4
 	for extra, want := range []error{nil, fault.ErrTooLarge} {
-		s := teststore.New()
-		_, err := byAssembler(t.Context(), builder.Prototype{LinkSystem: s.LinkSystem()}, model{"k": basicnode.NewBytes(make([]byte, room+extra))})
+		s := hamttest.NewStore()
+		_, err := hamttest.ByAssembler(t.Context(), builder.Prototype{LinkSystem: s.LinkSystem()}, hamttest.Model{"k": basicnode.NewBytes(make([]byte, room+extra))})
 		if !errors.Is(err, want) {
 			t.Errorf("%d bytes more than fit: error %v", extra, err)
 		}
@@ -275,7 +247,7 @@ func TestDefaultBlockLimit(t *testing.T) {
 // TestInlineBytes: values above the size become blocks of their own, with a
 // link in their place; the map is the one that has these links.
 func TestInlineBytes(t *testing.T) {
-	content := numbered(50)
+	content := hamttest.Numbered(50)
 	content["at the limit"] = basicnode.NewString(strings.Repeat("x", 98)) // and a head of two
 	large := map[string]datamodel.Node{
 		"above it": basicnode.NewString(strings.Repeat("x", 99)),
@@ -285,28 +257,28 @@ func TestInlineBytes(t *testing.T) {
 	linked := maps.Clone(content)
 	for key, value := range large {
 		content[key] = value
-		linked[key] = basicnode.NewLink(blockOf(must(ipld.Encode(value, dagcbor.Encode))).link)
+		linked[key] = basicnode.NewLink(hamttest.BlockOf(hamttest.Must(ipld.Encode(value, dagcbor.Encode))).Link)
 	}
-	plain, want := stored(t, manyLevels(), linked)
-	for way, make := range makers {
+	plain, want := hamttest.Stored(t, hamttest.ManyLevels(), linked)
+	for way, make := range hamttest.Makers {
 		t.Run(way, func(t *testing.T) {
-			s := teststore.New()
+			s := hamttest.NewStore()
 			lsys := s.LinkSystem()
-			n, err := make(t.Context(), builder.Prototype{Params: manyLevels(), LinkSystem: lsys, InlineBytes: 100}, content)
+			n, err := make(t.Context(), builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: lsys, InlineBytes: 100}, content)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if link := rootOf(t, n); link != want {
+			if link := hamttest.RootOf(t, n); link != want {
 				t.Errorf("root %s, want %s", link, want)
 			}
-			expectContent(t, n, linked)
+			hamttest.ExpectContent(t, n, linked)
 			if s.Len() != plain.Len()+2 {
 				t.Errorf("%d blocks, want %d and two values", s.Len(), plain.Len())
 			}
 			for key, value := range large {
-				link := must(must(n.GetString(t.Context(), key)).AsLink())
+				link := hamttest.Must(hamttest.Must(n.GetString(t.Context(), key)).AsLink())
 				got, err := lsys.Load(linking.LinkContext{}, link, basicnode.Prototype.Any)
-				if err != nil || !equal(t, got, value) {
+				if err != nil || !hamttest.Equal(t, got, value) {
 					t.Errorf("value of %q: %v", key, err)
 				}
 			}
@@ -318,10 +290,10 @@ func TestInlineBytes(t *testing.T) {
 // transaction replaces leaves no block behind, and one that is back to what it
 // was writes none.
 func TestReplacedValuesAreNotWritten(t *testing.T) {
-	s := teststore.New()
+	s := hamttest.NewStore()
 	prototype := builder.Prototype{LinkSystem: s.LinkSystem(), InlineBytes: 10}
 	big := func(c string) datamodel.Node { return basicnode.NewString(strings.Repeat(c, 100)) }
-	txn := must(prototype.NewTxn())
+	txn := hamttest.Must(prototype.NewTxn())
 	for _, step := range []struct {
 		key   string
 		value datamodel.Node
@@ -330,7 +302,7 @@ func TestReplacedValuesAreNotWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(txn.Delete(t.Context(), []byte("c")))
+	hamttest.Must(txn.Delete(t.Context(), []byte("c")))
 	if _, _, err := txn.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -354,22 +326,22 @@ func TestReplacedValuesAreNotWritten(t *testing.T) {
 func TestAllWaysAtScale(t *testing.T) {
 	for _, cores := range []int{1, 2} {
 		for _, p := range []params.Params{
-			params.Default(), manyLevels(),
+			params.Default(), hamttest.ManyLevels(),
 			{HashAlg: multicodec.Murmur3X64_64, BitWidth: 5, BucketSize: 2},
 			{HashAlg: multicodec.Identity, BitWidth: 4, BucketSize: 3},
 			{HashAlg: multicodec.Sha2_256, BitWidth: 16, BucketSize: 1},
 		} {
 			t.Run(fmt.Sprintf("%d/%v", cores, p), func(t *testing.T) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
-				content := model{}
+				content := hamttest.Model{}
 				for i := range 5000 {
 					// One length for all; the first digits are all in a few places.
 					content[fmt.Sprintf("%08d", i)] = basicnode.NewInt(int64(i))
 				}
-				s := teststore.New()
+				s := hamttest.NewStore()
 				prototype := builder.Prototype{Params: p, LinkSystem: s.LinkSystem()}
-				txn := must(prototype.NewTxn())
-				if err := setAll(txn, content); err != nil {
+				txn := hamttest.Must(prototype.NewTxn())
+				if err := hamttest.SetAll(txn, content); err != nil {
 					t.Fatal(err)
 				}
 				n, want, err := txn.Commit(t.Context())
@@ -377,22 +349,22 @@ func TestAllWaysAtScale(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, memory := range []int64{1 << 16, 1 << 20, 0} {
-					node, err := bulk(t.Context(), prototype, content, builder.BulkOptions{MemoryBytes: memory})
+					node, err := hamttest.Bulk(t.Context(), prototype, content, builder.BulkOptions{MemoryBytes: memory})
 					if err != nil {
 						t.Fatal(err)
 					}
-					if link := rootOf(t, node); link != want {
+					if link := hamttest.RootOf(t, node); link != want {
 						t.Errorf("root %s by Bulk with %d bytes, want %s", link, memory, want)
 					}
 				}
-				if link := rootOf(t, build(t, prototype, content)); link != want {
+				if link := hamttest.RootOf(t, hamttest.Build(t, prototype, content)); link != want {
 					t.Errorf("root %s by assembler, want %s", link, want)
 				}
-				if rebuilt := must(builder.Rebuild(t.Context(), n, prototype, builder.BulkOptions{})); rootOf(t, rebuilt) != want {
+				if rebuilt := hamttest.Must(builder.Rebuild(t.Context(), n, prototype, builder.BulkOptions{})); hamttest.RootOf(t, rebuilt) != want {
 					t.Error("another root by Rebuild")
 				}
-				if s.Len() != len(linksOf(t, n)) {
-					t.Errorf("%d blocks were written for a tree of %d", s.Len(), len(linksOf(t, n)))
+				if s.Len() != len(hamttest.Links(t, n)) {
+					t.Errorf("%d blocks were written for a tree of %d", s.Len(), len(hamttest.Links(t, n)))
 				}
 			})
 		}
@@ -402,12 +374,12 @@ func TestAllWaysAtScale(t *testing.T) {
 // TestHistoryIndependence comes to the same map in several ways, over several
 // transactions, and expects the same root.
 func TestHistoryIndependence(t *testing.T) {
-	final := numbered(300)
-	_, want := stored(t, manyLevels(), final)
+	final := hamttest.Numbered(300)
+	_, want := hamttest.Stored(t, hamttest.ManyLevels(), final)
 	for _, width := range []int{1, 7, 50, 1000} { // keys a transaction
-		s := teststore.New()
-		txn := must(builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem()}.NewTxn())
-		steps := slices.Collect(maps.Keys(numbered(500))) // in any order
+		s := hamttest.NewStore()
+		txn := hamttest.Must(builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem()}.NewTxn())
+		steps := slices.Collect(maps.Keys(hamttest.Numbered(500))) // in any order
 		i := 0
 		commit := func() {
 			if i++; i%width == 0 {
@@ -442,9 +414,9 @@ func TestHistoryIndependence(t *testing.T) {
 // memory and across the spill.
 func TestBulkRepeatedKeys(t *testing.T) {
 	for _, memory := range []int64{0, 1, 1 << 12, 30_000} {
-		s := teststore.New()
+		s := hamttest.NewStore()
 		prototype := builder.Prototype{LinkSystem: s.LinkSystem()}
-		b := must(prototype.NewBulk(builder.BulkOptions{MemoryBytes: memory}))
+		b := hamttest.Must(prototype.NewBulk(builder.BulkOptions{MemoryBytes: memory}))
 		for round := range 3 {
 			for i := range 150 {
 				// At once, and again in each round: within a pile and across.
@@ -459,12 +431,12 @@ func TestBulkRepeatedKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		expectContent(t, n, numbered(150))
+		hamttest.ExpectContent(t, n, hamttest.Numbered(150))
 		if count, known := n.KnownCount(); !known || count != 150 {
 			t.Errorf("%d entries are known (%v)", count, known)
 		}
 
-		strict := must(prototype.NewBulk(builder.BulkOptions{MemoryBytes: memory, Repeated: builder.Refuse}))
+		strict := hamttest.Must(prototype.NewBulk(builder.BulkOptions{MemoryBytes: memory, Repeated: builder.Refuse}))
 		for i := range 150 {
 			if err := strict.Set(fmt.Append(nil, "key-", i), datamodel.Null); err != nil {
 				t.Fatal(err)
@@ -485,17 +457,17 @@ func TestBulkRepeatedKeys(t *testing.T) {
 
 // TestSetRaw takes canonical DAG-CBOR and nothing else.
 func TestSetRaw(t *testing.T) {
-	prototype := builder.Prototype{LinkSystem: teststore.New().LinkSystem()}
+	prototype := builder.Prototype{LinkSystem: hamttest.NewStore().LinkSystem()}
 	for _, raw := range []string{"", "\x00\x00", "\x18\x01", "\xf9\x3c\x00", "\xf7", "\xa2\x61b\x00\x61a\x00", "\xa1\x00\x00", "\xc1\x00", "\x81", "\xff"} {
-		txn := must(prototype.NewTxn())
+		txn := hamttest.Must(prototype.NewTxn())
 		if err := txn.SetRaw([]byte("key"), []byte(raw)); !errors.Is(err, fault.ErrValue) || txn.Changes() != 0 {
 			t.Errorf("Txn takes %x: %v", raw, err)
 		}
-		b := must(prototype.NewBulk(builder.BulkOptions{}))
+		b := hamttest.Must(prototype.NewBulk(builder.BulkOptions{}))
 		if err := b.SetRaw([]byte("key"), []byte(raw)); !errors.Is(err, fault.ErrValue) {
 			t.Errorf("Bulk takes %x: %v", raw, err)
 		}
-		if n := must(b.Finish(t.Context())); n.Length() != 0 {
+		if n := hamttest.Must(b.Finish(t.Context())); n.Length() != 0 {
 			t.Errorf("%x left %d entries", raw, n.Length())
 		}
 	}
@@ -503,11 +475,11 @@ func TestSetRaw(t *testing.T) {
 
 // TestArgumentsAreCopied: the caller may use keys and values again.
 func TestArgumentsAreCopied(t *testing.T) {
-	_, want := stored(t, params.Default(), model{"key": basicnode.NewString("value")})
-	prototype := builder.Prototype{LinkSystem: teststore.New().LinkSystem()}
+	_, want := hamttest.Stored(t, params.Default(), hamttest.Model{"key": basicnode.NewString("value")})
+	prototype := builder.Prototype{LinkSystem: hamttest.NewStore().LinkSystem()}
 	key, raw := []byte("key"), []byte("\x65value")
-	txn := must(prototype.NewTxn())
-	b := must(prototype.NewBulk(builder.BulkOptions{}))
+	txn := hamttest.Must(prototype.NewTxn())
+	b := hamttest.Must(prototype.NewBulk(builder.BulkOptions{}))
 	if err := errors.Join(txn.SetRaw(key, raw), b.SetRaw(key, raw)); err != nil {
 		t.Fatal(err)
 	}
@@ -516,9 +488,9 @@ func TestArgumentsAreCopied(t *testing.T) {
 	if _, link, err := txn.Commit(t.Context()); err != nil || link != want {
 		t.Errorf("root %v by Txn, %v", link, err)
 	}
-	n := must(b.Finish(t.Context()))
-	if rootOf(t, n) != want {
-		t.Errorf("root %v by Bulk", rootOf(t, n))
+	n := hamttest.Must(b.Finish(t.Context()))
+	if hamttest.RootOf(t, n) != want {
+		t.Errorf("root %v by Bulk", hamttest.RootOf(t, n))
 	}
 	// And what GetRaw gives is the caller's.
 	got, _, err := n.GetRaw(t.Context(), []byte("key"))
@@ -534,14 +506,18 @@ func TestArgumentsAreCopied(t *testing.T) {
 // TestOldVersionsStay: each of many versions keeps what it had, read from a
 // cache that they share.
 func TestOldVersionsStay(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(50))
-	n, content := load(t, s, root), numbered(50)
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(50))
+	n, content := hamttest.Load(t, s, root), hamttest.Numbered(50)
+	type version struct {
+		node    *adl.Node
+		content hamttest.Model
+	}
 	var versions []version
 	for i := range 40 {
 		versions = append(versions, version{n, maps.Clone(content)})
-		txn := must(builder.NewTxn(n))
+		txn := hamttest.Must(builder.NewTxn(n))
 		gone, fresh := fmt.Sprint("key-", i), fmt.Sprint("another-", i)
-		must(txn.Delete(t.Context(), []byte(gone)))
+		hamttest.Must(txn.Delete(t.Context(), []byte(gone)))
 		if err := txn.SetString(fresh, datamodel.Null); err != nil {
 			t.Fatal(err)
 		}
@@ -553,14 +529,14 @@ func TestOldVersionsStay(t *testing.T) {
 		}
 	}
 	for _, v := range versions {
-		expectContent(t, v.node, v.content)
+		hamttest.ExpectContent(t, v.node, v.content)
 	}
 }
 
 // TestEditMapWithoutLink: a map reified from decoded data may never have been
 // stored, so a commit writes its root even where nothing changed.
 func TestEditMapWithoutLink(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(50))
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(50))
 	lsys := s.LinkSystem()
 	plain, err := lsys.Load(linking.LinkContext{}, root, basicnode.Prototype.Any)
 	if err != nil {
@@ -571,7 +547,7 @@ func TestEditMapWithoutLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, link, err := must(builder.NewTxn(n.(*adl.Node))).Commit(t.Context())
+	_, link, err := hamttest.Must(builder.NewTxn(n.(*adl.Node))).Commit(t.Context())
 	if err != nil || link != root || s.Block(root) == nil {
 		t.Errorf("root %v, %v; stored: %v", link, err, s.Block(root) != nil)
 	}

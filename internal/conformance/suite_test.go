@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 	"github.com/multiformats/go-multicodec"
 
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -19,13 +19,13 @@ import (
 func TestPeerSuite(t *testing.T) {
 	for _, p := range []params.Params{
 		params.Default(),
-		manyLevels(),
+		hamttest.ManyLevels(),
 		{HashAlg: multicodec.Sha2_512, BitWidth: 5, BucketSize: 2},
 		{HashAlg: multicodec.Keccak512, BitWidth: 16, BucketSize: 1},
 		{HashAlg: multicodec.Blake2b192, BitWidth: 4, BucketSize: 3},
 	} {
 		t.Run(p.String(), func(t *testing.T) {
-			prototype := builder.Prototype{Params: p, LinkSystem: teststore.New().LinkSystem()}
+			prototype := builder.Prototype{Params: p, LinkSystem: hamttest.NewStore().LinkSystem()}
 			tests.SpecTestMapStrInt(t, prototype)
 			tests.SpecTestMapStrMapStrInt(t, prototype)
 			tests.SpecTestMapStrListStr(t, prototype)

@@ -1,4 +1,4 @@
-package hamt_test
+package adl_test
 
 import (
 	"errors"
@@ -18,18 +18,18 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // TestNodeMethods calls what makes no sense on a map, on one that is whole and
 // on one of which only the root is there.
 func TestNodeMethods(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(50))
-	whole := load(t, s, root)
-	lonely := teststore.New()
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(50))
+	whole := hamttest.Load(t, s, root)
+	lonely := hamttest.NewStore()
 	lonely.Put(root.(cidlink.Link).Cid, s.Block(root))
-	for name, n := range map[string]*adl.Node{"whole": whole, "root alone": load(t, lonely, root)} {
+	for name, n := range map[string]*adl.Node{"whole": whole, "root alone": hamttest.Load(t, lonely, root)} {
 		t.Run(name, func(t *testing.T) {
 			if n.Kind() != datamodel.Kind_Map || n.IsAbsent() || n.IsNull() {
 				t.Errorf("kind %v, absent %v, null %v", n.Kind(), n.IsAbsent(), n.IsNull())
@@ -62,8 +62,8 @@ func TestNodeMethods(t *testing.T) {
 // node that it is none.
 func TestLookups(t *testing.T) {
 	odd := "\xff\x00key"
-	s, root := stored(t, params.Default(), model{"key": basicnode.NewInt(1), "": basicnode.NewInt(2), odd: basicnode.NewInt(3), "7": basicnode.NewInt(4)})
-	n := load(t, s, root)
+	s, root := hamttest.Stored(t, params.Default(), hamttest.Model{"key": basicnode.NewInt(1), "": basicnode.NewInt(2), odd: basicnode.NewInt(3), "7": basicnode.NewInt(4)})
+	n := hamttest.Load(t, s, root)
 	for key, want := range map[string]int64{"key": 1, "": 2, odd: 3, "7": 4} {
 		for way, look := range map[string]func() (datamodel.Node, error){
 			"LookupByString":         func() (datamodel.Node, error) { return n.LookupByString(key) },
@@ -74,7 +74,7 @@ func TestLookups(t *testing.T) {
 			"GetString":              func() (datamodel.Node, error) { return n.GetString(t.Context(), key) },
 		} {
 			value, err := look()
-			if err != nil || must(value.AsInt()) != want {
+			if err != nil || hamttest.Must(value.AsInt()) != want {
 				t.Errorf("%s of %q: %v, %v", way, key, value, err)
 			}
 		}
@@ -82,7 +82,7 @@ func TestLookups(t *testing.T) {
 			t.Errorf("Has of %q: %v, %v", key, ok, err)
 		}
 	}
-	if value, err := n.LookupBySegment(datamodel.PathSegmentOfInt(7)); err != nil || must(value.AsInt()) != 4 {
+	if value, err := n.LookupBySegment(datamodel.PathSegmentOfInt(7)); err != nil || hamttest.Must(value.AsInt()) != 4 {
 		t.Errorf("segment 7: %v, %v", value, err)
 	}
 	if _, err := n.Get(t.Context(), nil); err != nil {
@@ -90,7 +90,7 @@ func TestLookups(t *testing.T) {
 	}
 	for name, key := range map[string]datamodel.Node{
 		"nil": nil, "int": basicnode.NewInt(7), "null": datamodel.Null, "absent": datamodel.Absent, "bool": basicnode.NewBool(true),
-		"float": basicnode.NewFloat(7), "link": basicnode.NewLink(root), "map": n, "list": decodeJSON(t, `["key"]`),
+		"float": basicnode.NewFloat(7), "link": basicnode.NewLink(root), "map": n, "list": hamttest.DecodeJSON(t, `["key"]`),
 	} {
 		if _, err := n.LookupByNode(key); !errors.As(err, new(datamodel.ErrWrongKind)) {
 			t.Errorf("a key of kind %s: %v", name, err)
@@ -111,10 +111,10 @@ func TestLookups(t *testing.T) {
 // TestLengthComesBack: blocks that are missing make it -1, and nothing of that
 // is kept.
 func TestLengthComesBack(t *testing.T) {
-	b := newBrokenTree(t)
-	block := b.store.Block(b.link)
-	b.store.Remove(b.link)
-	n := load(t, b.store, b.root)
+	b := hamttest.NewBrokenTree(t)
+	block := b.Store.Block(b.Link)
+	b.Store.Remove(b.Link)
+	n := hamttest.Load(t, b.Store, b.Root)
 	for range 2 {
 		if got := n.Length(); got != -1 {
 			t.Fatalf("Length %d with a block missing", got)
@@ -123,12 +123,12 @@ func TestLengthComesBack(t *testing.T) {
 			t.Error("a count is known")
 		}
 	}
-	b.store.Put(b.link.(cidlink.Link).Cid, block)
+	b.Store.Put(b.Link.(cidlink.Link).Cid, block)
 	if got := n.Length(); got != 200 {
 		t.Errorf("Length %d when it is back", got)
 	}
-	b.store.TakeLoads()
-	if n.Length() != 200 || len(b.store.TakeLoads()) > 0 {
+	b.Store.TakeLoads()
+	if n.Length() != 200 || len(b.Store.TakeLoads()) > 0 {
 		t.Error("it was counted again")
 	}
 }
@@ -136,8 +136,8 @@ func TestLengthComesBack(t *testing.T) {
 // TestMapIterator goes through it by the letter: Done, over-reading, and an
 // error that is told once.
 func TestMapIterator(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(30))
-	it := load(t, s, root).MapIterator()
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(30))
+	it := hamttest.Load(t, s, root).MapIterator()
 	for seen := range 30 {
 		if it.Done() {
 			t.Fatalf("done after %d", seen)
@@ -146,8 +146,8 @@ func TestMapIterator(t *testing.T) {
 		if err != nil || k.Kind() != datamodel.Kind_String {
 			t.Fatal(k, err)
 		}
-		if want := fmt.Sprint("key-", must(v.AsInt())); must(k.AsString()) != want {
-			t.Errorf("%s is the key of the value of %s", must(k.AsString()), want)
+		if want := fmt.Sprint("key-", hamttest.Must(v.AsInt())); hamttest.Must(k.AsString()) != want {
+			t.Errorf("%s is the key of the value of %s", hamttest.Must(k.AsString()), want)
 		}
 	}
 	for range 3 {
@@ -161,16 +161,16 @@ func TestMapIterator(t *testing.T) {
 }
 
 func TestMapIteratorError(t *testing.T) {
-	b := newBrokenTree(t)
-	b.store.Remove(b.link)
-	it := load(t, b.store, b.root).MapIterator()
+	b := hamttest.NewBrokenTree(t)
+	b.Store.Remove(b.Link)
+	it := hamttest.Load(t, b.Store, b.Root).MapIterator()
 	seen := 0
 	for {
 		if it.Done() {
 			t.Fatal("done, and no word of the missing block")
 		}
 		if _, _, err := it.Next(); err != nil {
-			expectFaultAt(t, err, fault.ErrMissing, b.link, b.path)
+			hamttest.ExpectFaultAt(t, err, fault.ErrMissing, b.Link, b.Path)
 			break
 		}
 		seen++
@@ -188,10 +188,10 @@ func TestMapIteratorError(t *testing.T) {
 
 // TestRangeError: an error ends the iteration, after what stands before it.
 func TestRangeError(t *testing.T) {
-	b := newBrokenTree(t)
-	b.store.Remove(b.link)
+	b := hamttest.NewBrokenTree(t)
+	b.Store.Remove(b.Link)
 	entries, errs := 0, 0
-	for e, err := range load(t, b.store, b.root).Entries(t.Context()) {
+	for e, err := range hamttest.Load(t, b.Store, b.Root).Entries(t.Context()) {
 		if err != nil {
 			errs++
 			if e.Key() != nil || e.Raw() != nil {
@@ -209,12 +209,12 @@ func TestRangeError(t *testing.T) {
 // TestPrototypeBuildsAlike: parameters, link prototype, codec, LinkSystem and
 // cache are those of the map that the prototype came from.
 func TestPrototypeBuildsAlike(t *testing.T) {
-	s := teststore.New()
+	s := hamttest.NewStore()
 	p := params.Params{HashAlg: multicodec.Murmur3X64_64, BitWidth: 4, BucketSize: 2}
-	lp := linkPrototype(multicodec.DagJson, multicodec.Sha2_512, 20)
-	n := build(t, builder.Prototype{Params: p, LinkSystem: s.LinkSystem(), LinkPrototype: lp}, numbered(50))
-	n = load(t, s, rootOf(t, n))
-	copied, err := ipld.Decode(must(ipld.Encode(n, dagcbor.Encode)), dagcbor.Decode)
+	lp := hamttest.LinkPrototype(multicodec.DagJson, multicodec.Sha2_512, 20)
+	n := hamttest.Build(t, builder.Prototype{Params: p, LinkSystem: s.LinkSystem(), LinkPrototype: lp}, hamttest.Numbered(50))
+	n = hamttest.Load(t, s, hamttest.RootOf(t, n))
+	copied, err := ipld.Decode(hamttest.Must(ipld.Encode(n, dagcbor.Encode)), dagcbor.Decode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,42 +223,35 @@ func TestPrototypeBuildsAlike(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := nb.Build().(*adl.Node)
-	if rootOf(t, again) != rootOf(t, n) || again.Params() != p || again.LinkPrototype() != datamodel.LinkPrototype(lp) {
+	if hamttest.RootOf(t, again) != hamttest.RootOf(t, n) || again.Params() != p || again.LinkPrototype() != datamodel.LinkPrototype(lp) {
 		t.Errorf("%v under %v, want %v under %v", again.Params(), again.LinkPrototype(), p, lp)
 	}
 	before := n.CacheStats()
-	expectContent(t, again, numbered(50)) // more than the root knows
+	hamttest.ExpectContent(t, again, hamttest.Numbered(50)) // more than the root knows
 	if after := n.CacheStats(); after.Hits+after.Misses == before.Hits+before.Misses {
 		t.Error("the maps share no cache")
 	}
 }
 
-// linkPrototype names blocks by codec and hash.
-func linkPrototype(codec, hash multicodec.Code, length int) cidlink.LinkPrototype {
-	lp := blockOf(nil).link.Prototype().(cidlink.LinkPrototype)
-	lp.Codec, lp.MhType, lp.MhLength = uint64(codec), uint64(hash), length
-	return lp
-}
-
 // TestSubstrate: it encodes to the root block byte for byte, and is what the
 // schema says a root is.
 func TestSubstrate(t *testing.T) {
-	for _, content := range []model{{}, numbered(3), numbered(50)} {
-		s, root := stored(t, manyLevels(), content)
-		substrate := load(t, s, root).Substrate()
-		if got := must(ipld.Encode(substrate, dagcbor.Encode)); string(got) != string(s.Block(root)) {
+	for _, content := range []hamttest.Model{{}, hamttest.Numbered(3), hamttest.Numbered(50)} {
+		s, root := hamttest.Stored(t, hamttest.ManyLevels(), content)
+		substrate := hamttest.Load(t, s, root).Substrate()
+		if got := hamttest.Must(ipld.Encode(substrate, dagcbor.Encode)); string(got) != string(s.Block(root)) {
 			t.Errorf("it is encoded as %x, want %x", got, s.Block(root))
 		}
 		nb := hamt.HashMapRootPrototype.Representation().NewBuilder()
 		if err := nb.AssignNode(substrate); err != nil {
 			t.Fatal(err)
 		}
-		if got := must(ipld.Encode(nb.Build().(schema.TypedNode).Representation(), dagcbor.Encode)); string(got) != string(s.Block(root)) {
+		if got := hamttest.Must(ipld.Encode(nb.Build().(schema.TypedNode).Representation(), dagcbor.Encode)); string(got) != string(s.Block(root)) {
 			t.Errorf("through the schema it is %x, want %x", got, s.Block(root))
 		}
 		lsys := s.LinkSystem()
-		again := must(hamt.Reify(linking.LinkContext{Ctx: t.Context()}, substrate, lsys)).(*adl.Node)
-		expectContent(t, again, content)
+		again := hamttest.Must(hamt.Reify(linking.LinkContext{Ctx: t.Context()}, substrate, lsys)).(*adl.Node)
+		hamttest.ExpectContent(t, again, content)
 		if link, err := lsys.ComputeLink(root.Prototype(), again.Substrate()); err != nil || link != root {
 			t.Errorf("link %v, %v; want %v", link, err, root)
 		}
@@ -269,11 +262,11 @@ func TestSubstrate(t *testing.T) {
 // root is longer than in DAG-CBOR.
 func TestLinkOfReifiedMap(t *testing.T) {
 	for _, codec := range []multicodec.Code{multicodec.DagCbor, multicodec.DagJson} {
-		s := teststore.New()
+		s := hamttest.NewStore()
 		lsys := s.LinkSystem()
-		lp := linkPrototype(codec, multicodec.Sha2_256, 32)
-		root := rootOf(t, build(t, builder.Prototype{Params: manyLevels(), LinkSystem: lsys, LinkPrototype: lp}, numbered(50)))
-		n := must(hamt.Reify(linking.LinkContext{}, loadAny(t, lsys, root), lsys)).(*adl.Node)
+		lp := hamttest.LinkPrototype(codec, multicodec.Sha2_256, 32)
+		root := hamttest.RootOf(t, hamttest.Build(t, builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: lsys, LinkPrototype: lp}, hamttest.Numbered(50)))
+		n := hamttest.Must(hamt.Reify(linking.LinkContext{}, hamttest.LoadAny(t, lsys, root), lsys)).(*adl.Node)
 		if link, err := n.Link(); err != nil || link != root {
 			t.Errorf("%v: link %v, %v; want %v", codec, link, err, root)
 		}
@@ -282,8 +275,8 @@ func TestLinkOfReifiedMap(t *testing.T) {
 
 // TestStats counts what the blocks say.
 func TestStats(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(100))
-	n := load(t, s, root)
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(100))
+	n := hamttest.Load(t, s, root)
 	stats, err := n.Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)

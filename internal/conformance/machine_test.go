@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/fluent/qp"
-	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/multiformats/go-multicodec"
 
@@ -24,7 +23,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -62,10 +61,10 @@ func init() {
 type machine struct {
 	t         *testing.T
 	script    []byte
-	store     *teststore.Store
+	store     *hamttest.Store
 	prototype builder.Prototype
 	txn       *builder.Txn
-	content   model // as the transaction should have it
+	content   hamttest.Model // as the transaction should have it
 	changed   map[string]bool
 	versions  []version // all that were committed; the last is what txn began with
 }
@@ -73,12 +72,12 @@ type machine struct {
 // version is a map that was committed, and what it should hold.
 type version struct {
 	node    *adl.Node
-	content model
+	content hamttest.Model
 }
 
 func runScript(t *testing.T, script []byte) {
 	t.Helper()
-	m := &machine{t: t, script: script, store: teststore.New(), content: model{}, changed: map[string]bool{}}
+	m := &machine{t: t, script: script, store: hamttest.NewStore(), content: hamttest.Model{}, changed: map[string]bool{}}
 	p := params.Params{
 		HashAlg:    []multicodec.Code{multicodec.Sha2_256, multicodec.Identity, multicodec.Murmur3X64_64, clusteredHashCode}[m.next()%4],
 		BitWidth:   3 + int(m.next())%14,
@@ -88,8 +87,8 @@ func runScript(t *testing.T, script []byte) {
 	if m.next()%2 == 1 {
 		m.prototype.InlineBytes = 20
 	}
-	m.txn = must(m.prototype.NewTxn())
-	m.versions = []version{{m.txn.Base(), model{}}}
+	m.txn = hamttest.Must(m.prototype.NewTxn())
+	m.versions = []version{{m.txn.Base(), hamttest.Model{}}}
 	for len(m.script) > 0 {
 		m.operation()
 	}
@@ -161,32 +160,21 @@ func (m *machine) value(b byte) datamodel.Node {
 	case 5:
 		return basicnode.NewUint(1<<63 + uint64(b))
 	case 6:
-		return must(qp.BuildMap(basicnode.Prototype.Map, -1, func(ma datamodel.MapAssembler) {
+		return hamttest.Must(qp.BuildMap(basicnode.Prototype.Map, -1, func(ma datamodel.MapAssembler) {
 			qp.MapEntry(ma, "b", qp.Float(float64(b)))
 			qp.MapEntry(ma, "a", qp.List(-1, func(la datamodel.ListAssembler) { qp.ListEntry(la, qp.Null()) }))
 		}))
 	}
-	return basicnode.NewLink(blockOf([]byte{b}).link)
-}
-
-type namedBlock struct {
-	link  datamodel.Link
-	bytes []byte
-}
-
-// blockOf names bytes as the default link prototype does.
-func blockOf(raw []byte) namedBlock {
-	prefix := cid.Prefix{Version: 1, Codec: uint64(multicodec.DagCbor), MhType: uint64(multicodec.Sha2_256), MhLength: -1}
-	return namedBlock{cidlink.Link{Cid: must(prefix.Sum(raw))}, raw}
+	return basicnode.NewLink(hamttest.BlockOf([]byte{b}).Link)
 }
 
 // stored is what stands in the map for a value.
 func (m *machine) stored(value datamodel.Node) datamodel.Node {
-	raw := must(ipld.Encode(value, dagcbor.Encode))
+	raw := hamttest.Must(ipld.Encode(value, dagcbor.Encode))
 	if m.prototype.InlineBytes == 0 || len(raw) <= m.prototype.InlineBytes {
 		return value
 	}
-	return basicnode.NewLink(blockOf(raw).link)
+	return basicnode.NewLink(hamttest.BlockOf(raw).Link)
 }
 
 func (m *machine) set(k, v byte) {
@@ -196,7 +184,7 @@ func (m *machine) set(k, v byte) {
 	if k%2 == 0 {
 		err = m.txn.Set(key, value)
 	} else {
-		err = m.txn.SetRaw(key, must(ipld.Encode(value, dagcbor.Encode)))
+		err = m.txn.SetRaw(key, hamttest.Must(ipld.Encode(value, dagcbor.Encode)))
 	}
 	if err != nil {
 		m.t.Fatal(err)
@@ -243,7 +231,7 @@ func (m *machine) get(k byte) {
 		}
 		return
 	}
-	if err != nil || !equal(m.t, got, want) {
+	if err != nil || !hamttest.Equal(m.t, got, want) {
 		m.t.Fatalf("Get: %v, %v", got, err)
 	}
 	if m.txn.Changes() != len(m.changed) {
@@ -256,7 +244,7 @@ func (m *machine) base() version { return m.versions[len(m.versions)-1] }
 // fresh builds the content anew, elsewhere, without the option of keeping
 // values in blocks of their own: the content has their links.
 func (m *machine) fresh() (*adl.Node, error) {
-	return byAssembler(m.t.Context(), builder.Prototype{Params: m.prototype.Params, LinkSystem: teststore.New().LinkSystem()}, m.content)
+	return hamttest.ByAssembler(m.t.Context(), builder.Prototype{Params: m.prototype.Params, LinkSystem: hamttest.NewStore().LinkSystem()}, m.content)
 }
 
 func (m *machine) commit() {
@@ -272,7 +260,7 @@ func (m *machine) commit() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	if want := must(fresh.Link()); link != want {
+	if want := hamttest.Must(fresh.Link()); link != want {
 		m.t.Fatalf("root %s, want %s for %d entries", link, want, len(m.content))
 	}
 	if count, known := next.KnownCount(); !known || count != int64(len(m.content)) {
@@ -301,7 +289,7 @@ func (m *machine) refused(err error, writes []string) {
 // begin begins a transaction on a version.
 func (m *machine) begin(v version) {
 	m.t.Helper()
-	m.txn = must(m.prototype.Edit(v.node))
+	m.txn = hamttest.Must(m.prototype.Edit(v.node))
 	m.content = maps.Clone(v.content)
 	clear(m.changed)
 }
@@ -312,14 +300,14 @@ func (m *machine) expectWrites(writes []string, next *adl.Node) {
 	m.t.Helper()
 	old := map[string]bool{}
 	if base := m.base().node; base.Tree().Link() != nil {
-		old = linksOf(m.t, base)
+		old = hamttest.Links(m.t, base)
 	}
-	want := linksOf(m.t, next)
+	want := hamttest.Links(m.t, next)
 	maps.DeleteFunc(want, func(link string, _ bool) bool { return old[link] })
 	ownValues := map[string]bool{}
 	for _, value := range m.content {
 		if value.Kind() == datamodel.Kind_Link {
-			ownValues[must(value.AsLink()).String()] = true
+			ownValues[hamttest.Must(value.AsLink()).String()] = true
 		}
 	}
 	done := map[string]bool{}
@@ -339,7 +327,7 @@ func (m *machine) expectWrites(writes []string, next *adl.Node) {
 				m.t.Fatalf("block %s was written before its child %s", name, child)
 			}
 		}
-		if root := must(next.Link()).String(); name == root && i != len(writes)-1 {
+		if root := hamttest.Must(next.Link()).String(); name == root && i != len(writes)-1 {
 			m.t.Fatal("the root was not the last block written")
 		}
 	}
@@ -353,7 +341,7 @@ func (m *machine) expectWrites(writes []string, next *adl.Node) {
 // childrenOf gives the links in a node's block that are to nodes.
 func (m *machine) childrenOf(name string) (children []string) {
 	m.t.Helper()
-	raw := m.store.Block(linkTo(m.t, name))
+	raw := m.store.Block(hamttest.LinkTo(m.t, name))
 	n, _, err := block.ParseRoot(raw, params.Params{})
 	if err != nil {
 		if n, err = block.Parse(raw, m.prototype.Params); err != nil {
@@ -368,26 +356,12 @@ func (m *machine) childrenOf(name string) (children []string) {
 	return children
 }
 
-func linksOf(t *testing.T, n *adl.Node) map[string]bool {
-	t.Helper()
-	links := map[string]bool{}
-	for link, err := range n.Blocks(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		links[link.String()] = true
-	}
-	return links
-}
-
-var errStore = errors.New("the store is out of order")
-
 // failedCommit lets the write after n others fail. The next commit tries again.
 func (m *machine) failedCommit(n int) {
 	m.t.Helper()
 	m.store.OnWrite = func(datamodel.Link, []byte) error {
 		if n--; n < 0 {
-			return errStore
+			return hamttest.ErrStore
 		}
 		return nil
 	}
@@ -401,19 +375,19 @@ func (m *machine) failedCommit(n int) {
 	case errors.Is(err, fault.ErrMaxDepth):
 		m.begin(m.base())
 		return
-	case !errors.Is(err, errStore):
+	case !errors.Is(err, hamttest.ErrStore):
 		m.t.Fatalf("Commit says %v", err)
 	}
 	if m.txn.Base() != before || m.txn.Changes() != len(m.changed) {
 		m.t.Fatal("a failed commit changed the transaction")
 	}
-	expectContent(m.t, m.load(m.base()), m.base().content)
+	hamttest.ExpectContent(m.t, m.load(m.base()), m.base().content)
 }
 
 // adopt takes over a version that was committed without looking at the writes.
 func (m *machine) adopt(next *adl.Node) {
 	m.t.Helper()
-	if fresh := must(m.fresh()); must(fresh.Link()) != must(next.Link()) {
+	if fresh := hamttest.Must(m.fresh()); hamttest.Must(fresh.Link()) != hamttest.Must(next.Link()) {
 		m.t.Fatal("another root than a fresh build's")
 	}
 	if next != m.base().node {
@@ -478,14 +452,14 @@ func (m *machine) finish() {
 	last := m.base()
 	for _, v := range append(m.versions[max(0, len(m.versions)-4):], m.versions[0]) {
 		node := m.load(v)
-		expectContent(m.t, node, v.content)
-		expectVerified(m.t, node)
+		hamttest.ExpectContent(m.t, node, v.content)
+		hamttest.ExpectVerified(m.t, node)
 	}
 	if last.node.Tree().Link() == nil {
 		return
 	}
-	plain := builder.Prototype{Params: m.prototype.Params, LinkSystem: teststore.New().LinkSystem()}
-	expectOtherWays(m.t, plain, last.content, must(last.node.Link()).String())
+	plain := builder.Prototype{Params: m.prototype.Params, LinkSystem: hamttest.NewStore().LinkSystem()}
+	expectOtherWays(m.t, plain, last.content, hamttest.Must(last.node.Link()).String())
 }
 
 // TestOperations runs random scripts; the seed is printed, and FuzzOperations

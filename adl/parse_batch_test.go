@@ -1,4 +1,4 @@
-package hamt_test
+package adl_test
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -36,7 +36,7 @@ const parseTime = 100 * time.Microsecond
 // toParse is a map of some hundred blocks that take their time to parse, in a
 // store that is fast.
 type toParse struct {
-	store   *teststore.Store
+	store   *hamttest.Store
 	root    datamodel.Link
 	lsys    *linking.LinkSystem
 	parsing atomic.Int64 // blocks at the moment
@@ -47,13 +47,13 @@ type toParse struct {
 
 func newToParse(t *testing.T) *toParse {
 	t.Helper()
-	m := &toParse{store: teststore.New()}
+	m := &toParse{store: hamttest.NewStore()}
 	m.lsys = m.store.LinkSystem()
-	m.root = rootOf(t, build(t, builder.Prototype{
+	m.root = hamttest.RootOf(t, hamttest.Build(t, builder.Prototype{
 		Params:        params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 1},
 		LinkSystem:    m.lsys,
-		LinkPrototype: linkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32),
-	}, numbered(1000)))
+		LinkPrototype: hamttest.LinkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32),
+	}, hamttest.Numbered(1000)))
 	choose := m.lsys.DecoderChooser
 	m.lsys.DecoderChooser = func(link datamodel.Link) (codec.Decoder, error) {
 		decode, err := choose(link)
@@ -90,7 +90,7 @@ func goroutine() string {
 
 func (m *toParse) load(t *testing.T, options ...hamt.Option) *adl.Node {
 	t.Helper()
-	return must(hamt.Load(t.Context(), m.lsys, m.root, options...))
+	return hamttest.Must(hamt.Load(t.Context(), m.lsys, m.root, options...))
 }
 
 // onProcessors runs a test in a bubble, on so many processors, and waits until
@@ -218,7 +218,7 @@ func TestCancelledBundle(t *testing.T) {
 				var err error
 				for _, err = range n.Entries(ctx) {
 				}
-				expectCancelled(t, err)
+				hamttest.ExpectCancelled(t, err)
 				if reads != at {
 					t.Errorf("%d blocks were read after the end", reads-at)
 				}
@@ -230,10 +230,10 @@ func TestCancelledBundle(t *testing.T) {
 // TestFaultsInBundles: blocks that cannot be had, or parsed, in the middle of
 // bundles are reported where they stand, and the walk goes on behind each.
 func TestFaultsInBundles(t *testing.T) {
-	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 1}, numbered(1000))
+	s, root := hamttest.Stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 1}, hamttest.Numbered(1000))
 	bad := map[datamodel.Link]error{}
 	blocks := 0
-	for link := range load(t, s, root).Blocks(t.Context()) {
+	for link := range hamttest.Load(t, s, root).Blocks(t.Context()) {
 		if blocks++; blocks > 1 && blocks%7 == 0 {
 			bad[link] = [...]error{fault.ErrMissing, fault.ErrHashMismatch}[blocks/7%2]
 		}
@@ -241,7 +241,7 @@ func TestFaultsInBundles(t *testing.T) {
 	s.OnRead = func(link datamodel.Link, block []byte) ([]byte, error) {
 		switch bad[link] {
 		case fault.ErrMissing:
-			return nil, errStore
+			return nil, hamttest.ErrStore
 		case fault.ErrHashMismatch:
 			return []byte{}, nil
 		}
@@ -257,11 +257,11 @@ func TestFaultsInBundles(t *testing.T) {
 		return all
 	}
 	onProcessors(t, 4, func(t *testing.T) {
-		want := reports(load(t, s, root, hamt.WithReadAhead(1)))
+		want := reports(hamttest.Load(t, s, root, hamt.WithReadAhead(1)))
 		if len(want) < 20 {
 			t.Errorf("%d reports", len(want))
 		}
-		if got := reports(load(t, s, root)); !slices.Equal(got, want) {
+		if got := reports(hamttest.Load(t, s, root)); !slices.Equal(got, want) {
 			t.Errorf("reports one block after another:\n%s\nin bundles:\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"))
 		}
 	})
@@ -280,14 +280,14 @@ func TestStoreTurnsSlow(t *testing.T) {
 			if reads.Add(1) < 20 { // the walker alone reads, so far
 				return 0
 			}
-			return delay
+			return hamttest.Delay
 		}
 		began := time.Now()
 		if !slices.Equal(keysOf(t, n), want) {
 			t.Error("another order")
 		}
 		slow := len(m.store.TakeLoads()) - 20
-		if took := time.Since(began); took > time.Duration(slow)*delay/16 {
+		if took := time.Since(began); took > time.Duration(slow)*hamttest.Delay/16 {
 			t.Errorf("it took %v for %d blocks", took, slow)
 		}
 		if m.store.Most() < 48 || m.store.Most() > 64 {
@@ -310,7 +310,7 @@ func TestBundlesAreShared(t *testing.T) {
 			wait.Go(func() { keysOf(t, n) })
 		}
 		wait.Go(func() {
-			for key := range numbered(1000) {
+			for key := range hamttest.Numbered(1000) {
 				if _, err := n.LookupByString(key); err != nil {
 					t.Error(err)
 				}
@@ -330,7 +330,7 @@ func TestFailedReadIsShared(t *testing.T) {
 	onProcessors(t, 4, func(t *testing.T) {
 		key := keysOf(t, m.load(t))[600]
 		m.store.TakeLoads()
-		must(m.load(t).LookupByString(key))
+		hamttest.Must(m.load(t).LookupByString(key))
 		path := m.store.TakeLoads()
 		leaf := path[len(path)-1]
 		n := m.load(t)
@@ -344,15 +344,15 @@ func TestFailedReadIsShared(t *testing.T) {
 				t.Error("it is read again")
 			}
 			wait.Go(func() {
-				if _, err := n.LookupByString(key); !errors.Is(err, errStore) {
+				if _, err := n.LookupByString(key); !errors.Is(err, hamttest.ErrStore) {
 					t.Errorf("error %v", err)
 				}
 			})
 			time.Sleep(10 * parseTime) // once: that makes no slow store
-			return nil, errStore
+			return nil, hamttest.ErrStore
 		}
 		for _, err := range n.Entries(t.Context()) {
-			if err != nil && !errors.Is(err, errStore) {
+			if err != nil && !errors.Is(err, hamttest.ErrStore) {
 				t.Error(err)
 			}
 		}
@@ -369,13 +369,13 @@ func TestBundleOfPanickingStore(t *testing.T) {
 		reads := 0
 		m.store.OnRead = func(_ datamodel.Link, block []byte) ([]byte, error) {
 			if reads++; reads == 30 {
-				panic(errStore)
+				panic(hamttest.ErrStore)
 			}
 			return block, nil
 		}
 		func() {
 			defer func() {
-				if got := recover(); got != errStore {
+				if got := recover(); got != hamttest.ErrStore {
 					t.Errorf("the panic was %v", got)
 				}
 			}()
@@ -391,12 +391,12 @@ func TestBundleOfPanickingStore(t *testing.T) {
 // allows.
 func TestBundlesAreBounded(t *testing.T) {
 	const each, bound = 128 << 10, 32 << 20
-	content := model{}
+	content := hamttest.Model{}
 	for i := range 500 {
 		content[fmt.Sprint("key-", i)] = basicnode.NewBytes(bytes.Repeat([]byte{byte(i)}, each))
 	}
-	s := teststore.New()
-	root := rootOf(t, build(t, builder.Prototype{
+	s := hamttest.NewStore()
+	root := hamttest.RootOf(t, hamttest.Build(t, builder.Prototype{
 		Params:        params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 6, BucketSize: 1},
 		LinkSystem:    s.LinkSystem(),
 		MaxBlockBytes: 4 << 20,
@@ -408,7 +408,7 @@ func TestBundlesAreBounded(t *testing.T) {
 		return block, nil
 	}
 	onProcessors(t, 2, func(t *testing.T) { // time stands still, so large blocks are no slow store
-		n := load(t, s, root)
+		n := hamttest.Load(t, s, root)
 		var entered, most int64
 		for link, err := range n.Blocks(t.Context()) {
 			if err != nil {

@@ -1,4 +1,4 @@
-package hamt_test
+package builder_test
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -29,7 +29,7 @@ import (
 // map of n entries anew.
 func spread(t *testing.T, base *adl.Node, n, step int) *builder.Txn {
 	t.Helper()
-	txn := must(builder.NewTxn(base))
+	txn := hamttest.Must(builder.NewTxn(base))
 	for i := 0; i < n; i += step {
 		if err := txn.SetString(fmt.Sprint("key-", i), basicnode.NewInt(int64(-1-i))); err != nil {
 			t.Fatal(err)
@@ -39,19 +39,19 @@ func spread(t *testing.T, base *adl.Node, n, step int) *builder.Txn {
 }
 
 // slowed makes a store take so long for each load.
-func slowed(s *teststore.Store, takes time.Duration) *teststore.Store {
+func slowed(s *hamttest.Store, takes time.Duration) *hamttest.Store {
 	s.Delay = func(datamodel.Link) time.Duration { return takes }
 	return s
 }
 
 // mirror is another store that has the blocks of one.
-func mirror(s *teststore.Store) *teststore.Store {
-	m := teststore.New()
+func mirror(s *hamttest.Store) *hamttest.Store {
+	m := hamttest.NewStore()
 	m.OnRead = func(link datamodel.Link, _ []byte) ([]byte, error) {
 		if raw := s.Block(link); raw != nil {
 			return raw, nil
 		}
-		return nil, teststore.NotFound{Key: link.Binary()}
+		return nil, hamttest.NotFound{Key: link.Binary()}
 	}
 	return m
 }
@@ -67,14 +67,14 @@ func TestCommitTime(t *testing.T) {
 		{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3},
 		{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3},
 	} {
-		s, root := stored(t, p, numbered(n))
+		s, root := hamttest.Stored(t, p, hamttest.Numbered(n))
 		for _, step := range []int{60, 6} {
 			for _, ahead := range []int{1, 2, 8, 64} {
 				t.Run(fmt.Sprint(p, step, ahead), func(t *testing.T) {
 					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 					synctest.Test(t, func(t *testing.T) {
 						m := slowed(mirror(s), takes)
-						txn := spread(t, load(t, m, root, hamt.WithReadAhead(ahead)), n, step)
+						txn := spread(t, hamttest.Load(t, m, root, hamt.WithReadAhead(ahead)), n, step)
 						m.TakeLoads()
 						began := time.Now()
 						if _, _, err := txn.Commit(t.Context()); err != nil {
@@ -101,15 +101,15 @@ func TestCommitTime(t *testing.T) {
 // TestFirstCommitTakesOneTimeForOneLevel: that the store is slow is known from
 // the root, so the first nodes below it are loaded together already.
 func TestFirstCommitTakesOneTimeForOneLevel(t *testing.T) {
-	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}, numbered(300))
+	s, root := hamttest.Stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}, hamttest.Numbered(300))
 	synctest.Test(t, func(t *testing.T) {
-		m := slowed(mirror(s), delay)
-		txn := spread(t, load(t, m, root), 300, 1)
+		m := slowed(mirror(s), hamttest.Delay)
+		txn := spread(t, hamttest.Load(t, m, root), 300, 1)
 		began := time.Now()
 		if _, _, err := txn.Commit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if took, loads := time.Since(began), len(m.TakeLoads()); took != delay || loads < 20 {
+		if took, loads := time.Since(began), len(m.TakeLoads()); took != hamttest.Delay || loads < 20 {
 			t.Errorf("%d loads took %v", loads, took)
 		}
 	})
@@ -121,7 +121,7 @@ func TestCommitAheadGivesTheSame(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 5))
 	for range 12 {
 		p := params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 3 + random.IntN(6), BucketSize: 1 + random.IntN(3)}
-		content := numbered(500 + random.IntN(8000))
+		content := hamttest.Numbered(500 + random.IntN(8000))
 		after := maps.Clone(content)
 		for key := range content {
 			switch random.IntN(4) {
@@ -132,17 +132,17 @@ func TestCommitAheadGivesTheSame(t *testing.T) {
 				after[key+" too"] = datamodel.Null
 			}
 		}
-		s, root := stored(t, p, content)
+		s, root := hamttest.Stored(t, p, content)
 		var want []string
 		for _, ahead := range []int{1, 2, 3, 64} {
 			t.Run(fmt.Sprint(p, len(content), ahead), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					m := mirror(s)
 					m.Delay = func(link datamodel.Link) time.Duration {
-						return delay * time.Duration(1+link.Binary()[10]) / 256
+						return hamttest.Delay * time.Duration(1+link.Binary()[10]) / 256
 					}
-					base := load(t, m, root, hamt.WithReadAhead(ahead))
-					txn := must(builder.NewTxn(base))
+					base := hamttest.Load(t, m, root, hamt.WithReadAhead(ahead))
+					txn := hamttest.Must(builder.NewTxn(base))
 					for key, value := range after {
 						if content[key] != value {
 							if err := txn.SetString(key, value); err != nil {
@@ -158,13 +158,13 @@ func TestCommitAheadGivesTheSame(t *testing.T) {
 					}
 					base.Prefetch(t.Context(), gone)
 					for _, key := range gone {
-						must(txn.Delete(t.Context(), key))
+						hamttest.Must(txn.Delete(t.Context(), key))
 					}
 					next, link, err := txn.Commit(t.Context())
 					if err != nil {
 						t.Fatal(err)
 					}
-					if fresh := rootOf(t, build(t, builder.Prototype{Params: p, LinkSystem: teststore.New().LinkSystem()}, after)); link != fresh {
+					if fresh := hamttest.RootOf(t, hamttest.Build(t, builder.Prototype{Params: p, LinkSystem: hamttest.NewStore().LinkSystem()}, after)); link != fresh {
 						t.Errorf("root %s, want %s", link, fresh)
 					}
 					if count, known := next.KnownCount(); known && count != int64(len(after)) {
@@ -190,8 +190,8 @@ func TestCommitAheadGivesTheSame(t *testing.T) {
 // goroutine that merges, and one that turns fast is again, in deep trees and
 // where all is planned from the root.
 func TestCommitFromFastStore(t *testing.T) {
-	for _, p := range []params.Params{manyLevels(), {HashAlg: multicodec.Sha2_256, BitWidth: 10, BucketSize: 1}} {
-		s, root := stored(t, p, numbered(3000))
+	for _, p := range []params.Params{hamttest.ManyLevels(), {HashAlg: multicodec.Sha2_256, BitWidth: 10, BucketSize: 1}} {
+		s, root := hamttest.Stored(t, p, hamttest.Numbered(3000))
 		for name, slow := range map[string]int64{"fast": 0, "turns fast": 5} {
 			t.Run(fmt.Sprint(p, name), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestCommitFromFastStore(t *testing.T) {
 						}
 						return 0
 					}
-					txn := spread(t, load(t, m, root), 3000, 3)
+					txn := spread(t, hamttest.Load(t, m, root), 3000, 3)
 					before := int64(runtime.NumGoroutine())
 					if _, _, err := txn.Commit(t.Context()); err != nil {
 						t.Fatal(err)
@@ -228,7 +228,7 @@ func TestCommitFromFastStore(t *testing.T) {
 // more loads under way than allowed, and it comes to an end.
 func TestCommitFromFlappingStore(t *testing.T) {
 	const n = 20_000
-	s, root := stored(t, manyLevels(), numbered(n))
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(n))
 	for name, slow := range map[string]func(n int64, link datamodel.Link) bool{
 		"turns of 20":  func(n int64, _ datamodel.Link) bool { return n/20%2 == 0 },
 		"turns of 300": func(n int64, _ datamodel.Link) bool { return n/300%2 == 0 },
@@ -247,7 +247,7 @@ func TestCommitFromFlappingStore(t *testing.T) {
 						}
 						return time.Microsecond
 					}
-					txn := spread(t, load(t, m, root, hamt.WithReadAhead(ahead)), n, 3)
+					txn := spread(t, hamttest.Load(t, m, root, hamt.WithReadAhead(ahead)), n, 3)
 					if _, _, err := txn.Commit(t.Context()); err != nil {
 						t.Fatal(err)
 					}
@@ -265,12 +265,12 @@ func TestCommitFromFlappingStore(t *testing.T) {
 func TestIdlePartLeavesItsPlace(t *testing.T) {
 	const takes = 20 * time.Millisecond
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	high := numbered(20_000)
-	maps.DeleteFunc(high, func(key string, _ datamodel.Node) bool { return pathOf(key, 1)[0] < 6 })
-	s, root := stored(t, manyLevels(), high) // of which the first part has nothing
+	high := hamttest.Numbered(20_000)
+	maps.DeleteFunc(high, func(key string, _ datamodel.Node) bool { return hamttest.PathOf(key, 1)[0] < 6 })
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), high) // of which the first part has nothing
 	synctest.Test(t, func(t *testing.T) {
 		m := slowed(mirror(s), takes)
-		txn := spread(t, load(t, m, root, hamt.WithReadAhead(2)), 20_000, 4)
+		txn := spread(t, hamttest.Load(t, m, root, hamt.WithReadAhead(2)), 20_000, 4)
 		m.TakeLoads()
 		began := time.Now()
 		if _, _, err := txn.Commit(t.Context()); err != nil {
@@ -287,14 +287,14 @@ func TestIdlePartLeavesItsPlace(t *testing.T) {
 // long the store would take; nothing is under way then, and nothing is written.
 // The transaction can be committed again.
 func TestCancelledCommit(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(20_000))
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(20_000))
 	for _, step := range []int{50, 3} { // one part, and several
-		for _, after := range []time.Duration{0, delay / 2, 2*delay + delay/8} {
+		for _, after := range []time.Duration{0, hamttest.Delay / 2, 2*hamttest.Delay + hamttest.Delay/8} {
 			t.Run(fmt.Sprint(step, after), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					const stubborn = delay / 5 // whatever the context says, and some of them half of it
-					m := slowed(mirror(s), delay)
-					txn := spread(t, load(t, m, root, hamt.WithReadAhead(16)), 20_000, step)
+					const stubborn = hamttest.Delay / 5 // whatever the context says, and some of them half of it
+					m := slowed(mirror(s), hamttest.Delay)
+					txn := spread(t, hamttest.Load(t, m, root, hamt.WithReadAhead(16)), 20_000, step)
 					var begun, flying atomic.Int64
 					honest := m.OnRead
 					m.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
@@ -307,7 +307,7 @@ func TestCancelledCommit(t *testing.T) {
 						if begun.Add(1) > 40 {
 							return time.Hour
 						}
-						return delay
+						return hamttest.Delay
 					}
 					ctx, cancel := context.WithTimeout(t.Context(), after)
 					defer cancel()
@@ -337,44 +337,44 @@ func TestCancelledCommit(t *testing.T) {
 // TestFailedLoadEndsCommit: when one load fails the commit does at once, and
 // says where, though the others would take an hour and some come first.
 func TestFailedLoadEndsCommit(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(20_000))
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(20_000))
 	for _, step := range []int{50, 3} {
 		for _, level := range []int{1, 2, 3} {
 			t.Run(fmt.Sprint(step, level), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					m := slowed(mirror(s), delay)
-					txn := spread(t, load(t, m, root), 20_000, step)
+					m := slowed(mirror(s), hamttest.Delay)
+					txn := spread(t, hamttest.Load(t, m, root), 20_000, step)
 					// The key is of the first part, and not the first of it.
 					key, path := "", fault.Path(nil)
 					for i := 0; key == "" || path[0] != 1; i += step {
 						key = fmt.Sprint("key-", i)
-						path = pathOf(key, level)
+						path = hamttest.PathOf(key, level)
 					}
-					bad := linkAt(t, s, root, path)
+					bad := hamttest.LinkAt(t, s, root, path)
 					above := map[datamodel.Link]bool{}
 					for up := 1; up < level; up++ {
-						above[linkAt(t, s, root, path[:up])] = true
+						above[hamttest.LinkAt(t, s, root, path[:up])] = true
 					}
 					m.Delay = func(link datamodel.Link) time.Duration {
 						if link == bad || above[link] {
-							return delay
+							return hamttest.Delay
 						}
 						return time.Hour
 					}
 					honest := m.OnRead
 					m.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
 						if link == bad {
-							return nil, errStore
+							return nil, hamttest.ErrStore
 						}
 						return honest(link, raw)
 					}
 					began := time.Now()
 					next, _, err := txn.Commit(t.Context())
-					expectFaultAt(t, err, fault.ErrMissing, bad, path)
-					if !errors.Is(err, errStore) || next != nil || len(m.TakeWrites()) > 0 {
+					hamttest.ExpectFaultAt(t, err, fault.ErrMissing, bad, path)
+					if !errors.Is(err, hamttest.ErrStore) || next != nil || len(m.TakeWrites()) > 0 {
 						t.Errorf("error %v, and there is a Node or a block", err)
 					}
-					if took := time.Since(began); took > time.Duration(level)*delay {
+					if took := time.Since(began); took > time.Duration(level)*hamttest.Delay {
 						t.Errorf("it took %v", took)
 					}
 				})
@@ -387,30 +387,30 @@ func TestFailedLoadEndsCommit(t *testing.T) {
 // though it would take an hour.
 func TestFailedLoadEndsOtherParts(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	s, root := stored(t, manyLevels(), numbered(20_000))
-	bad := linkAt(t, s, root, fault.Path{4}) // the first of the second part
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(20_000))
+	bad := hamttest.LinkAt(t, s, root, fault.Path{4}) // the first of the second part
 	synctest.Test(t, func(t *testing.T) {
 		m := mirror(s)
-		txn := spread(t, load(t, m, root), 20_000, 3)
+		txn := spread(t, hamttest.Load(t, m, root), 20_000, 3)
 		m.Delay = func(link datamodel.Link) time.Duration {
 			if link == bad {
-				return delay
+				return hamttest.Delay
 			}
 			return time.Hour
 		}
-		m.OnRead = func(datamodel.Link, []byte) ([]byte, error) { return nil, errStore }
+		m.OnRead = func(datamodel.Link, []byte) ([]byte, error) { return nil, hamttest.ErrStore }
 		began := time.Now()
 		_, _, err := txn.Commit(t.Context())
-		expectFaultAt(t, err, fault.ErrMissing, bad, fault.Path{4})
-		if took := time.Since(began); took != delay {
+		hamttest.ExpectFaultAt(t, err, fault.ErrMissing, bad, fault.Path{4})
+		if took := time.Since(began); took != hamttest.Delay {
 			t.Errorf("it took %v", took)
 		}
 	})
 }
 
 // large is a map of n entries of so many bytes each.
-func large(n, bytes int) model {
-	content := model{}
+func large(n, bytes int) hamttest.Model {
+	content := hamttest.Model{}
 	for i := range n {
 		content[fmt.Sprint("key-", i)] = basicnode.NewBytes(make([]byte, bytes))
 	}
@@ -423,8 +423,8 @@ func large(n, bytes int) model {
 func TestCommitHoldsLittle(t *testing.T) {
 	const bound, ahead, n, size = 32 << 20, 8, 4000, 20_000
 	p := params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}
-	s, root := stored(t, p, large(n, size))
-	first := linkAt(t, s, root, fault.Path{0})
+	s, root := hamttest.Stored(t, p, large(n, size))
+	first := hamttest.LinkAt(t, s, root, fault.Path{0})
 	synctest.Test(t, func(t *testing.T) {
 		m := mirror(s)
 		var bytes, loads, largest atomic.Int64
@@ -436,9 +436,9 @@ func TestCommitHoldsLittle(t *testing.T) {
 			if link == first {
 				return time.Hour
 			}
-			return delay
+			return hamttest.Delay
 		}
-		txn := spread(t, load(t, m, root, hamt.WithReadAhead(ahead), hamt.WithCacheBytes(0)), n, 1)
+		txn := spread(t, hamttest.Load(t, m, root, hamt.WithReadAhead(ahead), hamt.WithCacheBytes(0)), n, 1)
 		done := make(chan error)
 		began := time.Now()
 		go func() {
@@ -452,7 +452,7 @@ func TestCommitHoldsLittle(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		best := time.Duration(loads.Load()) * delay / ahead
+		best := time.Duration(loads.Load()) * hamttest.Delay / ahead
 		if took := time.Since(began) - time.Hour; took > best+best/4 {
 			t.Errorf("after the hour it took %v more for %d loads; at best %v", took, loads.Load(), best)
 		}
@@ -462,21 +462,21 @@ func TestCommitHoldsLittle(t *testing.T) {
 // TestCommitLetsGo: a commit does not keep the nodes that it has passed.
 func TestCommitLetsGo(t *testing.T) {
 	const n, size = 6000, 20_000
-	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}, large(n, size))
+	s, root := hamttest.Stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}, large(n, size))
 	synctest.Test(t, func(t *testing.T) {
-		m := slowed(mirror(s), delay)
-		txn := must(builder.NewTxn(load(t, m, root, hamt.WithReadAhead(8), hamt.WithCacheBytes(0))))
+		m := slowed(mirror(s), hamttest.Delay)
+		txn := hamttest.Must(builder.NewTxn(hamttest.Load(t, m, root, hamt.WithReadAhead(8), hamt.WithCacheBytes(0))))
 		for key := range large(n, 0) {
 			if err := txn.SetString(key, datamodel.Null); err != nil {
 				t.Fatal(err)
 			}
 		}
-		before, after := heap(), int64(0)
+		before, after := hamttest.Heap(), int64(0)
 		var loads atomic.Int64
 		all, honest := int64(s.Len()-1), m.OnRead
 		m.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
 			if loads.Add(1) == all-8 {
-				after = heap()
+				after = hamttest.Heap()
 			}
 			return honest(link, raw)
 		}
@@ -493,7 +493,7 @@ func TestCommitLetsGo(t *testing.T) {
 // the memory, there is room for those below them, that come first.
 func TestLargeInnerNodesLeaveRoom(t *testing.T) {
 	const ahead, takes = 64, 20 * time.Millisecond
-	h := handmade{teststore.New()}
+	h := hamttest.Handmade{Store: hamttest.NewStore()}
 	blob := func(key string) []byte { // a bucket that makes its node large
 		value := make([]byte, 900_000)
 		head := append([]byte{0x81, 0x82, 0x40 | byte(len(key))}, key...)
@@ -510,24 +510,24 @@ func TestLargeInnerNodesLeaveRoom(t *testing.T) {
 			var buckets [][]byte
 			for _, third := range order(letters)[:4] {
 				key := string([]byte{first, second, third})
-				buckets = append(buckets, h.bucket(key, 1))
+				buckets = append(buckets, h.Bucket(key, 1))
 				keys = append(keys, key)
 			}
-			inner = append(inner, h.link(h.put(h.node(string(order(letters)[:4]), buckets...))))
+			inner = append(inner, h.Link(h.Put(h.Node(string(order(letters)[:4]), buckets...))))
 		}
 		last := order(letters)[15]
 		inner = append(inner, blob(string([]byte{first, last, 'x'})))
 		raw := append([]byte("\x82\x58\x20"), bitmapOf(append(slices.Clone(order(letters)[:15]), last))...)
 		raw = append(append(raw, 0x90), slices.Concat(inner...)...)
 		indexes = append(indexes, first)
-		links = append(links, h.link(h.put(raw)))
+		links = append(links, h.Link(h.Put(raw)))
 	}
 	raw := append([]byte("\xa3\x64hamt\x82\x58\x20"), bitmapOf(indexes)...)
 	raw = append(append(raw, 0x98, byte(len(links))), slices.Concat(links...)...)
-	root := h.put(append(raw, "\x67hashAlg\x00\x6abucketSize\x03"...))
+	root := h.Put(append(raw, "\x67hashAlg\x00\x6abucketSize\x03"...))
 	synctest.Test(t, func(t *testing.T) {
-		m := slowed(mirror(h.store), takes)
-		txn := must(builder.NewTxn(load(t, m, root, hamt.WithReadAhead(ahead), hamt.WithCacheBytes(0))))
+		m := slowed(mirror(h.Store), takes)
+		txn := hamttest.Must(builder.NewTxn(hamttest.Load(t, m, root, hamt.WithReadAhead(ahead), hamt.WithCacheBytes(0))))
 		for _, key := range keys {
 			if err := txn.SetString(key, datamodel.Null); err != nil {
 				t.Fatal(err)
@@ -558,12 +558,12 @@ func bitmapOf(indexes []byte) []byte {
 // time of loading one node after another, divided by how many may be under way.
 func TestPrefetch(t *testing.T) {
 	const n, takes = 30_000, 50 * time.Millisecond
-	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}, numbered(n))
+	s, root := hamttest.Stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}, hamttest.Numbered(n))
 	for _, ahead := range []int{2, 64} {
 		synctest.Test(t, func(t *testing.T) {
 			m := slowed(mirror(s), takes)
-			base := load(t, m, root, hamt.WithReadAhead(ahead))
-			txn := must(builder.NewTxn(base))
+			base := hamttest.Load(t, m, root, hamt.WithReadAhead(ahead))
+			txn := hamttest.Must(builder.NewTxn(base))
 			var keys [][]byte
 			for i := range 1000 {
 				keys = append(keys, fmt.Append(nil, "key-", 31*i)) // the last are not there
@@ -605,20 +605,20 @@ func TestPrefetchIsNoMore(t *testing.T) {
 		}
 		return keys
 	}
-	b := newBrokenTree(t)
+	b := hamttest.NewBrokenTree(t)
 	for name, c := range map[string]struct {
 		takes   time.Duration
 		options []hamt.Option
 		most    int // loads
 	}{
 		"fast store":    {0, nil, 4}, // the path to one key
-		"no cache":      {delay, []hamt.Option{hamt.WithCacheBytes(0)}, 0},
-		"no read-ahead": {delay, []hamt.Option{hamt.WithReadAhead(1)}, 0},
+		"no cache":      {hamttest.Delay, []hamt.Option{hamt.WithCacheBytes(0)}, 0},
+		"no read-ahead": {hamttest.Delay, []hamt.Option{hamt.WithReadAhead(1)}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := slowed(mirror(b.store), c.takes)
-				n := load(t, m, b.root, c.options...)
+				m := slowed(mirror(b.Store), c.takes)
+				n := hamttest.Load(t, m, b.Root, c.options...)
 				m.TakeLoads()
 				n.Prefetch(t.Context(), keys())
 				n.Prefetch(t.Context(), nil)
@@ -630,23 +630,23 @@ func TestPrefetchIsNoMore(t *testing.T) {
 	}
 	t.Run("missing block", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b.store.Remove(b.link)
-			n := load(t, slowed(mirror(b.store), delay), b.root)
-			n.Prefetch(t.Context(), append(keys(), []byte(b.key)))
-			_, err := must(builder.NewTxn(n)).DeleteString(t.Context(), b.key)
-			expectFaultAt(t, err, fault.ErrMissing, b.link, b.path)
+			b.Store.Remove(b.Link)
+			n := hamttest.Load(t, slowed(mirror(b.Store), hamttest.Delay), b.Root)
+			n.Prefetch(t.Context(), append(keys(), []byte(b.Key)))
+			_, err := hamttest.Must(builder.NewTxn(n)).DeleteString(t.Context(), b.Key)
+			hamttest.ExpectFaultAt(t, err, fault.ErrMissing, b.Link, b.Path)
 		})
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			m := slowed(mirror(b.store), delay)
-			n := load(t, m, b.root)
+			m := slowed(mirror(b.Store), hamttest.Delay)
+			n := hamttest.Load(t, m, b.Root)
 			m.Delay = func(datamodel.Link) time.Duration { return time.Hour }
-			ctx, cancel := context.WithTimeout(t.Context(), delay)
+			ctx, cancel := context.WithTimeout(t.Context(), hamttest.Delay)
 			defer cancel()
 			began := time.Now()
 			n.Prefetch(ctx, keys())
-			if took := time.Since(began); took != delay {
+			if took := time.Since(began); took != hamttest.Delay {
 				t.Errorf("it took %v", took)
 			}
 		})

@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -31,17 +31,17 @@ import (
 // where it has it, else any. Trees out of it can be cyclic, and a walk over
 // them endless but for the context, which is cancelled after so many loads.
 type hostileStore struct {
-	blocks []namedBlock // the root first
-	honest bool         // give nothing rather than something else
-	left   int          // loads
+	blocks []hamttest.Block // the root first
+	honest bool             // give nothing rather than something else
+	left   int              // loads
 	cancel context.CancelFunc
 }
 
 // cutBlocks cuts bytes into blocks, each after its length in two bytes.
-func cutBlocks(raw []byte) (blocks []namedBlock) {
+func cutBlocks(raw []byte) (blocks []hamttest.Block) {
 	for len(raw) > 2 && len(blocks) < 64 {
 		n := min(int(binary.BigEndian.Uint16(raw)), len(raw)-2)
-		blocks = append(blocks, blockOf(raw[2:2+n:2+n]))
+		blocks = append(blocks, hamttest.BlockOf(raw[2:2+n:2+n]))
 		raw = raw[2+n:]
 	}
 	return blocks
@@ -63,15 +63,15 @@ func (s *hostileStore) linkSystem() *linking.LinkSystem {
 			s.cancel()
 		}
 		for _, b := range s.blocks {
-			if b.link == link {
-				return bytes.NewReader(b.bytes), nil
+			if b.Link == link {
+				return bytes.NewReader(b.Bytes), nil
 			}
 		}
 		if s.honest {
-			return nil, teststore.NotFound{Key: link.Binary()}
+			return nil, hamttest.NotFound{Key: link.Binary()}
 		}
 		any := link.Binary()[len(link.Binary())-1]
-		return bytes.NewReader(s.blocks[int(any)%len(s.blocks)].bytes), nil
+		return bytes.NewReader(s.blocks[int(any)%len(s.blocks)].Bytes), nil
 	}
 	lsys.StorageWriteOpener = func(linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
 		return io.Discard, func(datamodel.Link) error { return nil }, nil
@@ -87,7 +87,7 @@ func (s *hostileStore) open(t *testing.T, p params.Params) (context.Context, *ad
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	s.left, s.cancel = budget, cancel
-	node, err := hamt.Load(ctx, s.linkSystem(), s.blocks[0].link, hamt.WithCacheBytes(0), hamt.WithReadAhead(1), hamt.WithParams(p))
+	node, err := hamt.Load(ctx, s.linkSystem(), s.blocks[0].Link, hamt.WithCacheBytes(0), hamt.WithReadAhead(1), hamt.WithParams(p))
 	if err != nil {
 		expectFault(t, err)
 		return nil, nil, false
@@ -155,8 +155,8 @@ func readEverything(t *testing.T, s *hostileStore, p params.Params) {
 		},
 		func(ctx context.Context, n *adl.Node) error {
 			raw, err := ipld.Encode(n.Substrate(), dagcbor.Encode)
-			if err != nil || !bytes.Equal(raw, s.blocks[0].bytes) {
-				t.Fatalf("the substrate is %x, %v; want %x", raw, err, s.blocks[0].bytes)
+			if err != nil || !bytes.Equal(raw, s.blocks[0].Bytes) {
+				t.Fatalf("the substrate is %x, %v; want %x", raw, err, s.blocks[0].Bytes)
 			}
 			return nil
 		},
@@ -208,7 +208,7 @@ func verifyAndRebuild(t *testing.T, s *hostileStore, p params.Params) {
 		return
 	}
 	prototype := builder.PrototypeOf(node)
-	prototype.LinkSystem = teststore.New().LinkSystem()
+	prototype.LinkSystem = hamttest.NewStore().LinkSystem()
 	rebuilt, err := builder.Rebuild(ctx, node, prototype, builder.BulkOptions{})
 	if err != nil {
 		expectFault(t, err)
@@ -217,9 +217,9 @@ func verifyAndRebuild(t *testing.T, s *hostileStore, p params.Params) {
 		}
 		return
 	}
-	same := must(rebuilt.Link()) == s.blocks[0].link
+	same := hamttest.Must(rebuilt.Link()) == s.blocks[0].Link
 	if s.honest && faults == 0 && !same {
-		t.Fatalf("Verify finds nothing, and the root should be %v", must(rebuilt.Link()))
+		t.Fatalf("Verify finds nothing, and the root should be %v", hamttest.Must(rebuilt.Link()))
 	}
 	if same && faults > 0 && s.honest {
 		t.Fatalf("Verify finds %d faults, and the root is right", faults)
@@ -232,7 +232,7 @@ func FuzzReadPath(f *testing.F) {
 	documents := []string{"refused.md", "leftovers.md", "edits.md", "hashes.md", "selectors.md"}
 	for _, document := range documents {
 		var tree [][]byte
-		for _, b := range documentBlocks(f, document) {
+		for _, b := range hamttest.DocumentBlocks(f, document) {
 			if b[0] == 0xa3 && tree != nil { // the next root
 				f.Add(joinBlocks(tree...), uint8(len(tree)))
 				tree = nil
@@ -243,7 +243,7 @@ func FuzzReadPath(f *testing.F) {
 		}
 		f.Add(joinBlocks(tree...), uint8(0))
 	}
-	f.Add(joinBlocks(cyclicTree()...), uint8(0))
+	f.Add(joinBlocks(hamttest.CyclicTree()...), uint8(0))
 	f.Add(joinBlocks(chainRoot(multicodec.Identity), chainNode()), uint8(0))
 	for _, name := range slices.Sorted(maps.Keys(looseRoots())) {
 		f.Add(joinBlocks(looseRoots()[name]), uint8(0))
@@ -266,17 +266,6 @@ func FuzzReadPath(f *testing.F) {
 	})
 }
 
-// cyclicTree is a root and a node, of bit width 3 and under the identity hash,
-// with eight links each; no block has their hash, so a store that lies may
-// answer with these again.
-func cyclicTree() [][]byte {
-	link := append([]byte{0xd8, 0x2a, 0x58, 0x25, 0x00}, blockOf(nil).link.Binary()...)
-	node := append([]byte{0x82, 0x41, 0xff, 0x88}, bytes.Repeat(link, 8)...)
-	root := append([]byte("\xa3\x64hamt"), node...)
-	root = append(root, "\x67hashAlg\x00\x6abucketSize\x01"...)
-	return [][]byte{root, node}
-}
-
 // chainNode is a node with one link, at index 0; hostileStore may answer to it
 // with the same node again.
 func chainNode() []byte {
@@ -287,7 +276,7 @@ func chainNode() []byte {
 // the second of two.
 var oddLink = func() string {
 	for i := byte(0); ; i++ {
-		if link := blockOf([]byte{i}).link.Binary(); link[len(link)-1]%2 == 1 {
+		if link := hamttest.BlockOf([]byte{i}).Link.Binary(); link[len(link)-1]%2 == 1 {
 			return link
 		}
 	}
@@ -302,7 +291,7 @@ func chainRoot(alg multicodec.Code) []byte {
 
 func mustLoad(t *testing.T, s *hostileStore) *adl.Node {
 	t.Helper()
-	n, err := hamt.Load(t.Context(), s.linkSystem(), s.blocks[0].link, hamt.WithCacheBytes(0))
+	n, err := hamt.Load(t.Context(), s.linkSystem(), s.blocks[0].Link, hamt.WithCacheBytes(0))
 	if err != nil {
 		t.Fatal(err)
 	}

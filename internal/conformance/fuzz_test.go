@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"maps"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -14,7 +15,7 @@ import (
 func someBlocks(f *testing.F, most int) (all [][]byte) {
 	f.Helper()
 	for _, document := range []string{"refused.md", "leftovers.md", "values.md", "keys.md", "selectors.md"} {
-		for _, b := range documentBlocks(f, document) {
+		for _, b := range hamttest.DocumentBlocks(f, document) {
 			if len(b) <= most {
 				all = append(all, b)
 			}

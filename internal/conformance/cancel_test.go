@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"context"
@@ -13,64 +13,57 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 )
 
 // TestCancelledBefore: a context that is done is what every use says, as it is
 // and not as a fault of some block.
 func TestCancelledBefore(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(200))
-	for name, use := range uses {
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(200))
+	for name, use := range hamttest.Uses {
 		t.Run(name, func(t *testing.T) {
-			n := load(t, s, root)
+			n := hamttest.Load(t, s, root)
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			expectCancelled(t, use(ctx, n, "key-7"))
+			hamttest.ExpectCancelled(t, use(ctx, n, "key-7"))
 		})
 	}
 	t.Run("Load", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := loadWith(ctx, s, root)
-		expectCancelled(t, err)
+		_, err := hamttest.LoadWith(ctx, s, root)
+		hamttest.ExpectCancelled(t, err)
 	})
-}
-
-func expectCancelled(t *testing.T, err error) {
-	t.Helper()
-	if !errors.Is(err, context.Canceled) || errors.As(err, new(*fault.Error)) {
-		t.Errorf("got error %v", err)
-	}
 }
 
 // TestCancelledMidway cancels while the n-th block is being loaded, from a
 // store that is fast or slow. Nothing may be left running.
 func TestCancelledMidway(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(200))
-	for name, use := range uses {
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(200))
+	for name, use := range hamttest.Uses {
 		for _, slow := range []bool{false, true} {
 			for _, at := range []int64{1, 2, 5} {
-				if !reachesMany[name] && at > 2 {
+				if !hamttest.ReachesMany[name] && at > 2 {
 					continue // a lookup loads no more
 				}
 				t.Run(name, func(t *testing.T) {
-					expectNoLeak(t, func() {
-						mirror := teststore.New() // its own for each: loads may outlast the use
+					hamttest.ExpectNoLeak(t, func() {
+						mirror := hamttest.NewStore() // its own for each: loads may outlast the use
 						ctx, cancel := context.WithCancel(t.Context())
 						defer cancel()
 						var loads atomic.Int64
 						mirror.OnRead = func(link datamodel.Link, _ []byte) ([]byte, error) {
 							if loads.Add(1) == at+1 { // the root comes first
 								cancel()
-								return nil, errStore // as stores do then, in their own words
+								return nil, hamttest.ErrStore // as stores do then, in their own words
 							}
 							return s.Block(link), nil
 						}
 						if slow {
 							mirror.Delay = func(datamodel.Link) time.Duration { return time.Millisecond }
 						}
-						n := load(t, mirror, root)
-						expectCancelled(t, use(ctx, n, "key-7"))
+						n := hamttest.Load(t, mirror, root)
+						hamttest.ExpectCancelled(t, use(ctx, n, "key-7"))
 					})
 				})
 			}
@@ -78,17 +71,11 @@ func TestCancelledMidway(t *testing.T) {
 	}
 }
 
-// reachesMany are the uses that load more than one path.
-var reachesMany = map[string]bool{
-	"MapIterator": true, "Entries": true, "Keys": true, "KeyStrings": true, "Values": true, "Blocks": true,
-	"Count": true, "Stats": true, "Verify": true, "Rebuild": true,
-}
-
 // TestVerifyEndsWithItsContext: one report, the last, however many blocks were
 // to follow.
 func TestVerifyEndsWithItsContext(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(200))
-	n := load(t, s, root)
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(200))
+	n := hamttest.Load(t, s, root)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var reports []error
@@ -103,22 +90,22 @@ func TestVerifyEndsWithItsContext(t *testing.T) {
 // TestStoreTimeoutIsAFault: when the store gives up on a block, that is no end
 // of the walk: Verify goes on to the others.
 func TestStoreTimeoutIsAFault(t *testing.T) {
-	b := newBrokenTree(t)
-	b.store.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
-		if link == b.link {
+	b := hamttest.NewBrokenTree(t)
+	b.Store.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
+		if link == b.Link {
 			return nil, context.DeadlineExceeded
 		}
 		return raw, nil
 	}
-	n := load(t, b.store, b.root)
+	n := hamttest.Load(t, b.Store, b.Root)
 	reports := 0
 	for err := range n.Verify(t.Context()) {
-		expectFaultAt(t, err, fault.ErrMissing, b.link, b.path)
+		hamttest.ExpectFaultAt(t, err, fault.ErrMissing, b.Link, b.Path)
 		reports++
 	}
-	loads := len(b.store.TakeLoads())
-	if reports != 1 || loads < b.store.Len()/2 {
-		t.Errorf("%d reports, %d blocks loaded of %d", reports, loads, b.store.Len())
+	loads := len(b.Store.TakeLoads())
+	if reports != 1 || loads < b.Store.Len()/2 {
+		t.Errorf("%d reports, %d blocks loaded of %d", reports, loads, b.Store.Len())
 	}
 }
 
@@ -127,8 +114,8 @@ func TestStoreTimeoutIsAFault(t *testing.T) {
 func TestCancelledWrites(t *testing.T) {
 	ways := map[string]func(ctx context.Context, p builder.Prototype) (*adl.Node, error){
 		"Commit": func(ctx context.Context, p builder.Prototype) (*adl.Node, error) {
-			txn := must(p.NewTxn())
-			for key, value := range numbered(100) {
+			txn := hamttest.Must(p.NewTxn())
+			for key, value := range hamttest.Numbered(100) {
 				if err := txn.SetString(key, value); err != nil {
 					return nil, err
 				}
@@ -138,20 +125,20 @@ func TestCancelledWrites(t *testing.T) {
 		},
 		"assembler": func(ctx context.Context, p builder.Prototype) (*adl.Node, error) {
 			p.Context = ctx
-			return byAssembler(ctx, p, numbered(100))
+			return hamttest.ByAssembler(ctx, p, hamttest.Numbered(100))
 		},
 		"Bulk": func(ctx context.Context, p builder.Prototype) (*adl.Node, error) {
-			return byBulk(ctx, p, numbered(100))
+			return hamttest.ByBulk(ctx, p, hamttest.Numbered(100))
 		},
 		"spilling Bulk": func(ctx context.Context, p builder.Prototype) (*adl.Node, error) {
-			return bulk(ctx, p, numbered(100), builder.BulkOptions{MemoryBytes: 1})
+			return hamttest.Bulk(ctx, p, hamttest.Numbered(100), builder.BulkOptions{MemoryBytes: 1})
 		},
 	}
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			for at := range 4 {
-				expectNoLeak(t, func() {
-					s := teststore.New()
+				hamttest.ExpectNoLeak(t, func() {
+					s := hamttest.NewStore()
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					writes := 0
@@ -164,8 +151,8 @@ func TestCancelledWrites(t *testing.T) {
 					if at == 0 {
 						cancel()
 					}
-					n, err := way(ctx, builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem()})
-					expectCancelled(t, err)
+					n, err := way(ctx, builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem()})
+					hamttest.ExpectCancelled(t, err)
 					if n != nil {
 						t.Error("there is a node")
 					}
@@ -180,35 +167,35 @@ func TestCancelledWrites(t *testing.T) {
 
 // TestBulkLeavesNoSpill: what was spilled is gone, whatever the end was.
 func TestBulkLeavesNoSpill(t *testing.T) {
-	for name, end := range map[string]func(b *builder.Bulk, s *teststore.Store){
-		"finished": func(b *builder.Bulk, _ *teststore.Store) { must(b.Finish(t.Context())) },
-		"closed":   func(b *builder.Bulk, _ *teststore.Store) { b.Close() },
-		"cancelled": func(b *builder.Bulk, _ *teststore.Store) {
+	for name, end := range map[string]func(b *builder.Bulk, s *hamttest.Store){
+		"finished": func(b *builder.Bulk, _ *hamttest.Store) { hamttest.Must(b.Finish(t.Context())) },
+		"closed":   func(b *builder.Bulk, _ *hamttest.Store) { b.Close() },
+		"cancelled": func(b *builder.Bulk, _ *hamttest.Store) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			_, err := b.Finish(ctx)
-			expectCancelled(t, err)
+			hamttest.ExpectCancelled(t, err)
 		},
-		"failed": func(b *builder.Bulk, s *teststore.Store) {
-			s.OnWrite = func(datamodel.Link, []byte) error { return errStore }
-			if _, err := b.Finish(t.Context()); !errors.Is(err, errStore) {
+		"failed": func(b *builder.Bulk, s *hamttest.Store) {
+			s.OnWrite = func(datamodel.Link, []byte) error { return hamttest.ErrStore }
+			if _, err := b.Finish(t.Context()); !errors.Is(err, hamttest.ErrStore) {
 				t.Error(err)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, dir := teststore.New(), t.TempDir()
-			b := must(builder.Prototype{LinkSystem: s.LinkSystem()}.NewBulk(builder.BulkOptions{MemoryBytes: 1, SpillDir: dir}))
-			for key, value := range numbered(200) { // more than are merged at once
+			s, dir := hamttest.NewStore(), t.TempDir()
+			b := hamttest.Must(builder.Prototype{LinkSystem: s.LinkSystem()}.NewBulk(builder.BulkOptions{MemoryBytes: 1, SpillDir: dir}))
+			for key, value := range hamttest.Numbered(200) { // more than are merged at once
 				if err := b.Set([]byte(key), value); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if !isSpilled(t, dir) {
+			if !hamttest.IsSpilled(t, dir) {
 				t.Fatal("nothing was spilled")
 			}
 			end(b, s)
-			if isSpilled(t, dir) {
+			if hamttest.IsSpilled(t, dir) {
 				t.Error("the spill is still there")
 			}
 			if err := b.Set([]byte("key"), basicnode.NewInt(1)); err == nil {

@@ -1,4 +1,4 @@
-package hamt_test
+package builder_test
 
 import (
 	"bytes"
@@ -25,13 +25,13 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // missingFrom gives a link of a block that a store does not have; nil for none.
-func missingFrom(s *teststore.Store, raw []byte) datamodel.Link {
-	for _, link := range must(traversal.SelectLinks(must(ipld.Decode(raw, dagcbor.Decode)))) {
+func missingFrom(s *hamttest.Store, raw []byte) datamodel.Link {
+	for _, link := range hamttest.Must(traversal.SelectLinks(hamttest.Must(ipld.Decode(raw, dagcbor.Decode)))) {
 		if s.Block(link) == nil {
 			return link
 		}
@@ -41,10 +41,10 @@ func missingFrom(s *teststore.Store, raw []byte) datamodel.Link {
 
 // orderedStore is one that takes a block only where it has all that the block
 // links to when the write begins; each write takes another time.
-func orderedStore(t *testing.T) *teststore.Store {
-	s := teststore.New()
+func orderedStore(t *testing.T) *hamttest.Store {
+	s := hamttest.NewStore()
 	s.WriteDelay = func(link datamodel.Link) time.Duration {
-		return delay * time.Duration(1+link.Binary()[12]) / 256
+		return hamttest.Delay * time.Duration(1+link.Binary()[12]) / 256
 	}
 	s.OnWrite = func(link datamodel.Link, raw []byte) error {
 		if child := missingFrom(s, raw); child != nil {
@@ -57,8 +57,8 @@ func orderedStore(t *testing.T) *teststore.Store {
 
 // withLarge is a map of n entries, every fourth value of which is above 30
 // bytes.
-func withLarge(n int) model {
-	content := numbered(n)
+func withLarge(n int) hamttest.Model {
+	content := hamttest.Numbered(n)
 	for i := 0; i < n; i += 4 {
 		content[fmt.Sprint("key-", i)] = basicnode.NewString(fmt.Sprint(i%128, strings.Repeat("x", 40)))
 	}
@@ -66,8 +66,8 @@ func withLarge(n int) model {
 }
 
 // edited makes a map by two commits, the second of which sets and deletes.
-func edited(ctx context.Context, p builder.Prototype, content model) (*adl.Node, error) {
-	txn := must(p.NewTxn())
+func edited(ctx context.Context, p builder.Prototype, content hamttest.Model) (*adl.Node, error) {
+	txn := hamttest.Must(p.NewTxn())
 	var later []string
 	for key, value := range content {
 		if len(key)%2 == 0 {
@@ -82,9 +82,9 @@ func edited(ctx context.Context, p builder.Prototype, content model) (*adl.Node,
 	if err != nil {
 		return nil, err
 	}
-	txn = must(builder.NewTxn(base)) // which goes on as the prototype says
+	txn = hamttest.Must(builder.NewTxn(base)) // which goes on as the prototype says
 	for _, key := range later {
-		must(txn.DeleteString(ctx, key+" goes"))
+		hamttest.Must(txn.DeleteString(ctx, key+" goes"))
 		if err := txn.SetString(key, content[key]); err != nil {
 			return nil, err
 		}
@@ -97,8 +97,8 @@ func edited(ctx context.Context, p builder.Prototype, content model) (*adl.Node,
 // same time: the blocks are those of one after another, none is written before
 // what it links to, and there are never more under way than allowed.
 func TestWritesAtOnce(t *testing.T) {
-	ways := map[string]maker{"edits": edited}
-	for name, way := range makers {
+	ways := map[string]hamttest.Maker{"edits": edited}
+	for name, way := range hamttest.Makers {
 		ways[name] = way
 	}
 	random := rand.New(rand.NewPCG(7, 1))
@@ -123,8 +123,8 @@ func TestWritesAtOnce(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if rootOf(t, got) != rootOf(t, want) {
-						t.Errorf("root %s, want %s", rootOf(t, got), rootOf(t, want))
+					if hamttest.RootOf(t, got) != hamttest.RootOf(t, want) {
+						t.Errorf("root %s, want %s", hamttest.RootOf(t, got), hamttest.RootOf(t, want))
 					}
 					if one.MostWrites() != 1 {
 						t.Errorf("%d writes at the same time, and 1 is allowed", one.MostWrites())
@@ -148,19 +148,19 @@ func TestWritesAtOnce(t *testing.T) {
 // many there are at the same time, and some for the levels.
 func TestWritesAtOnceTime(t *testing.T) {
 	const takes, atOnce = 20 * time.Millisecond, 64
-	content := numbered(20_000)
+	content := hamttest.Numbered(20_000)
 	for _, c := range []struct {
 		p      params.Params
 		levels time.Duration
 	}{
 		{params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3}, 3},
 		{params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 1}, 6},
-		{manyLevels(), 12},
+		{hamttest.ManyLevels(), 12},
 	} {
-		for name, way := range makers {
+		for name, way := range hamttest.Makers {
 			t.Run(fmt.Sprint(name, c.p), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := teststore.New()
+					s := hamttest.NewStore()
 					s.WriteDelay = func(datamodel.Link) time.Duration { return takes }
 					began := time.Now()
 					if _, err := way(t.Context(), builder.Prototype{Params: c.p, LinkSystem: s.LinkSystem(), WritesAtOnce: atOnce}, content); err != nil {
@@ -182,7 +182,7 @@ func TestWritesAtOnceTime(t *testing.T) {
 func TestFailedWriteAtOnce(t *testing.T) {
 	const atOnce = 2 // so few that there is waiting for room
 	content := withLarge(160)
-	for name, way := range makers {
+	for name, way := range hamttest.Makers {
 		t.Run(name, func(t *testing.T) {
 			for n := int64(1); ; n++ {
 				done := false
@@ -194,17 +194,17 @@ func TestFailedWriteAtOnce(t *testing.T) {
 						flying.Add(1)
 						defer flying.Add(-1)
 						if writes.Add(1) == n {
-							return errStore
+							return hamttest.ErrStore
 						}
-						time.Sleep(delay) // whatever the context says
+						time.Sleep(hamttest.Delay) // whatever the context says
 						return ordered(link, raw)
 					}
-					prototype := builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: atOnce, InlineBytes: 30}
+					prototype := builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: atOnce, InlineBytes: 30}
 					node, err := way(t.Context(), prototype, content)
 					if done = writes.Load() < n; done {
 						return // there is no n-th block
 					}
-					if !errors.Is(err, errStore) || node != nil {
+					if !errors.Is(err, hamttest.ErrStore) || node != nil {
 						t.Errorf("write %d: error %v", n, err)
 					}
 					if flying.Load() > 0 || writes.Load() > n+atOnce {
@@ -231,17 +231,17 @@ func TestFailedCommitAtOnce(t *testing.T) {
 			ordered, writes := s.OnWrite, new(atomic.Int64)
 			s.OnWrite = func(link datamodel.Link, raw []byte) error {
 				if writes.Add(1) == n {
-					return errStore
+					return hamttest.ErrStore
 				}
 				return ordered(link, raw)
 			}
-			prototype := builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: 8, InlineBytes: 30}
-			want := rootOf(t, build(t, builder.Prototype{Params: manyLevels(), LinkSystem: teststore.New().LinkSystem(), InlineBytes: 30}, content))
-			txn := must(prototype.NewTxn())
-			if err := setAll(txn, content); err != nil {
+			prototype := builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: 8, InlineBytes: 30}
+			want := hamttest.RootOf(t, hamttest.Build(t, builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: hamttest.NewStore().LinkSystem(), InlineBytes: 30}, content))
+			txn := hamttest.Must(prototype.NewTxn())
+			if err := hamttest.SetAll(txn, content); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := txn.Commit(t.Context()); !errors.Is(err, errStore) || s.Block(want) != nil {
+			if _, _, err := txn.Commit(t.Context()); !errors.Is(err, hamttest.ErrStore) || s.Block(want) != nil {
 				t.Errorf("write %d: error %v; the root is there: %v", n, err, s.Block(want) != nil)
 			}
 			if _, link, err := txn.Commit(t.Context()); err != nil || link != want {
@@ -256,7 +256,7 @@ func TestFailedCommitAtOnce(t *testing.T) {
 // says where a goroutine stays.
 func TestCancelledWritesAtOnce(t *testing.T) {
 	content := withLarge(3000)
-	for name, way := range makers {
+	for name, way := range hamttest.Makers {
 		for _, inline := range []int{0, 30} {
 			t.Run(fmt.Sprint(name, inline), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -269,13 +269,13 @@ func TestCancelledWritesAtOnce(t *testing.T) {
 						}
 						return quick(link)
 					}
-					time.AfterFunc(3*delay, func() { long.Store(true) })
+					time.AfterFunc(3*hamttest.Delay, func() { long.Store(true) })
 					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 					defer cancel()
 					began := time.Now()
-					prototype := builder.Prototype{Params: manyLevels(), LinkSystem: inItsOwnWords(s), WritesAtOnce: 2, InlineBytes: inline, Context: ctx}
+					prototype := builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: inItsOwnWords(s), WritesAtOnce: 2, InlineBytes: inline, Context: ctx}
 					node, err := way(ctx, prototype, content)
-					if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStore) || node != nil {
+					if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, hamttest.ErrStore) || node != nil {
 						t.Errorf("error %v", err)
 					}
 					if took := time.Since(began); took != time.Second {
@@ -288,14 +288,14 @@ func TestCancelledWritesAtOnce(t *testing.T) {
 }
 
 // inItsOwnWords is a LinkSystem that never says what a context says.
-func inItsOwnWords(s *teststore.Store) *linking.LinkSystem {
+func inItsOwnWords(s *hamttest.Store) *linking.LinkSystem {
 	lsys := s.LinkSystem()
 	open := lsys.StorageWriteOpener
 	lsys.StorageWriteOpener = func(lctx linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
 		writer, commit, err := open(lctx)
 		return writer, func(link datamodel.Link) error {
 			if commit(link) != nil {
-				return errStore
+				return hamttest.ErrStore
 			}
 			return nil
 		}, err
@@ -305,20 +305,20 @@ func inItsOwnWords(s *teststore.Store) *linking.LinkSystem {
 
 // TestOversizedAtOnce: an error in the data ends what is being written.
 func TestOversizedAtOnce(t *testing.T) {
-	content := numbered(500)
+	content := hamttest.Numbered(500)
 	content["large"] = basicnode.NewBytes(make([]byte, 1000))
-	for name, way := range makers {
+	for name, way := range hamttest.Makers {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := teststore.New()
+				s := hamttest.NewStore()
 				var flying atomic.Int64
 				s.OnWrite = func(datamodel.Link, []byte) error {
 					flying.Add(1)
 					defer flying.Add(-1)
-					time.Sleep(delay)
+					time.Sleep(hamttest.Delay)
 					return nil
 				}
-				_, err := way(t.Context(), builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: 8, MaxBlockBytes: 500}, content)
+				_, err := way(t.Context(), builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: 8, MaxBlockBytes: 500}, content)
 				if !errors.Is(err, fault.ErrTooLarge) || flying.Load() > 0 {
 					t.Errorf("error %v; %d writes are under way", err, flying.Load())
 				}
@@ -337,18 +337,18 @@ func TestBulkWritesValuesMeanwhile(t *testing.T) {
 		}
 		return err
 	}
-	for name, c := range map[string]func(t *testing.T, s *teststore.Store, b *builder.Bulk){
-		"finished": func(t *testing.T, s *teststore.Store, b *builder.Bulk) {
+	for name, c := range map[string]func(t *testing.T, s *hamttest.Store, b *builder.Bulk){
+		"finished": func(t *testing.T, s *hamttest.Store, b *builder.Bulk) {
 			began := time.Now()
 			if err := values(b); err != nil || time.Since(began) > 0 {
 				t.Errorf("Set took %v, %v", time.Since(began), err)
 			}
-			must(b.Finish(t.Context()))
+			hamttest.Must(b.Finish(t.Context()))
 			if took := time.Since(began); took != 5*time.Minute || s.Len() != 65 { // values of four times, and the root
 				t.Errorf("it took %v to write %d blocks", took, s.Len())
 			}
 		},
-		"closed": func(t *testing.T, s *teststore.Store, b *builder.Bulk) {
+		"closed": func(t *testing.T, s *hamttest.Store, b *builder.Bulk) {
 			if err := values(b); err != nil {
 				t.Fatal(err)
 			}
@@ -357,7 +357,7 @@ func TestBulkWritesValuesMeanwhile(t *testing.T) {
 				t.Errorf("it took %v, %v; %d blocks are written", time.Since(began), err, s.Len())
 			}
 		},
-		"cancelled": func(t *testing.T, s *teststore.Store, b *builder.Bulk) {
+		"cancelled": func(t *testing.T, s *hamttest.Store, b *builder.Bulk) {
 			if err := values(b); err != nil {
 				t.Fatal(err)
 			}
@@ -368,25 +368,25 @@ func TestBulkWritesValuesMeanwhile(t *testing.T) {
 				t.Errorf("it took %v: %v", time.Since(began), err)
 			}
 		},
-		"failed": func(t *testing.T, s *teststore.Store, b *builder.Bulk) {
-			s.OnWrite = func(datamodel.Link, []byte) error { return errStore }
+		"failed": func(t *testing.T, s *hamttest.Store, b *builder.Bulk) {
+			s.OnWrite = func(datamodel.Link, []byte) error { return hamttest.ErrStore }
 			if err := b.Set([]byte("a"), basicnode.NewBytes(make([]byte, 100))); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
-			if err := b.Set([]byte("b"), basicnode.NewBytes(make([]byte, 101))); !errors.Is(err, errStore) {
+			if err := b.Set([]byte("b"), basicnode.NewBytes(make([]byte, 101))); !errors.Is(err, hamttest.ErrStore) {
 				t.Errorf("a later Set: %v", err)
 			}
-			if _, err := b.Finish(t.Context()); !errors.Is(err, errStore) || s.Len() > 0 {
+			if _, err := b.Finish(t.Context()); !errors.Is(err, hamttest.ErrStore) || s.Len() > 0 {
 				t.Errorf("Finish: %v; %d blocks are written", err, s.Len())
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := teststore.New()
+				s := hamttest.NewStore()
 				s.WriteDelay = func(datamodel.Link) time.Duration { return time.Minute }
-				c(t, s, must(builder.Prototype{LinkSystem: s.LinkSystem(), WritesAtOnce: 16, InlineBytes: 50}.NewBulk(builder.BulkOptions{})))
+				c(t, s, hamttest.Must(builder.Prototype{LinkSystem: s.LinkSystem(), WritesAtOnce: 16, InlineBytes: 50}.NewBulk(builder.BulkOptions{})))
 			})
 		})
 	}
@@ -395,12 +395,12 @@ func TestBulkWritesValuesMeanwhile(t *testing.T) {
 // TestWritesAtOnceIsPassedOn: to what comes from a map that was built so, and
 // not to another LinkSystem.
 func TestWritesAtOnceIsPassedOn(t *testing.T) {
-	s := teststore.New()
-	n := build(t, builder.Prototype{LinkSystem: s.LinkSystem(), WritesAtOnce: 5}, numbered(3))
+	s := hamttest.NewStore()
+	n := hamttest.Build(t, builder.Prototype{LinkSystem: s.LinkSystem(), WritesAtOnce: 5}, hamttest.Numbered(3))
 	if got := builder.PrototypeOf(n).WritesAtOnce; got != 5 {
 		t.Errorf("%d", got)
 	}
-	if got := builder.PrototypeOf(load(t, s, rootOf(t, n))).WritesAtOnce; got != 0 {
+	if got := builder.PrototypeOf(hamttest.Load(t, s, hamttest.RootOf(t, n))).WritesAtOnce; got != 0 {
 		t.Errorf("%d of a map that was loaded", got)
 	}
 	for name, c := range map[string]struct {
@@ -411,7 +411,7 @@ func TestWritesAtOnceIsPassedOn(t *testing.T) {
 		"another number":     {builder.Prototype{WritesAtOnce: 2}, 2},
 		"another LinkSystem": {builder.Prototype{LinkSystem: s.LinkSystem()}, 0},
 	} {
-		txn := must(c.p.Edit(n))
+		txn := hamttest.Must(c.p.Edit(n))
 		if err := txn.SetString("another", datamodel.Null); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package hamt_test
+package adl_test
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -23,21 +23,21 @@ import (
 // of Blocks, and asking for the bytes loads nothing more.
 func TestRawBlocks(t *testing.T) {
 	for _, codec := range []multicodec.Code{multicodec.DagCbor, multicodec.DagJson} {
-		s := teststore.New()
+		s := hamttest.NewStore()
 		links := cidlink.LinkPrototype{Prefix: store.DefaultLinkPrototype.Prefix}
 		links.Codec = uint64(codec)
-		root := rootOf(t, build(t, builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem(), LinkPrototype: links}, numbered(300)))
-		built, err := byAssembler(t.Context(), builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem(), LinkPrototype: links}, numbered(300))
+		root := hamttest.RootOf(t, hamttest.Build(t, builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem(), LinkPrototype: links}, hamttest.Numbered(300)))
+		built, err := hamttest.ByAssembler(t.Context(), builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem(), LinkPrototype: links}, hamttest.Numbered(300))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range []*adl.Node{built, load(t, s, root)} {
+		for _, m := range []*adl.Node{built, hamttest.Load(t, s, root)} {
 			if stats, err := m.Stats(t.Context()); err != nil || stats.Bytes != s.Bytes() {
 				t.Errorf("%s: %d bytes, and the store has %d, %v", codec, stats.Bytes, s.Bytes(), err)
 			}
 		}
 		var order []string
-		for link, err := range load(t, s, root).Blocks(t.Context()) {
+		for link, err := range hamttest.Load(t, s, root).Blocks(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +45,7 @@ func TestRawBlocks(t *testing.T) {
 		}
 		s.TakeLoads()
 		seen := 0
-		for b, err := range load(t, s, root).RawBlocks(t.Context()) {
+		for b, err := range hamttest.Load(t, s, root).RawBlocks(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,11 +68,11 @@ func TestEstimate(t *testing.T) {
 		n int
 	}{
 		{params.Default(), 0}, {params.Default(), 10}, {params.Default(), 2_000}, {params.Default(), 60_000},
-		{manyLevels(), 50}, {manyLevels(), 20_000},
+		{hamttest.ManyLevels(), 50}, {hamttest.ManyLevels(), 20_000},
 	} {
-		s, root := stored(t, c.p, numbered(c.n))
-		m := load(t, s, root)
-		stats, err := load(t, s, root).Stats(t.Context())
+		s, root := hamttest.Stored(t, c.p, hamttest.Numbered(c.n))
+		m := hamttest.Load(t, s, root)
+		stats, err := hamttest.Load(t, s, root).Stats(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,12 +104,12 @@ func TestEstimate(t *testing.T) {
 
 // TestEstimateOfDamaged: a block that cannot be loaded is named, with its place.
 func TestEstimateOfDamaged(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(30))
-	path := pathOf("key-7", 1)
-	link := linkAt(t, s, root, path)
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(30))
+	path := hamttest.PathOf("key-7", 1)
+	link := hamttest.LinkAt(t, s, root, path)
 	s.Remove(link)
 	for _, ahead := range []int{1, 64} {
-		_, err := load(t, s, root, hamt.WithReadAhead(ahead)).Estimate(t.Context())
+		_, err := hamttest.Load(t, s, root, hamt.WithReadAhead(ahead)).Estimate(t.Context())
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Kind != fault.ErrMissing || f.Link != link || !slices.Equal(f.Path, path) {
 			t.Errorf("%v", err)
@@ -119,9 +119,9 @@ func TestEstimateOfDamaged(t *testing.T) {
 
 // TestStatsAfterVerify: a map that was found whole has been counted.
 func TestStatsAfterVerify(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(500))
-	m := load(t, s, root)
-	want, err := load(t, s, root).Stats(t.Context())
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(500))
+	m := hamttest.Load(t, s, root)
+	want, err := hamttest.Load(t, s, root).Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,9 +142,9 @@ func TestStatsAfterVerify(t *testing.T) {
 		t.Errorf("%d, %v, loads %v", count, known, loads)
 	}
 	// A fault, and nothing is known: part of the map was not seen.
-	leaf := linkAt(t, s, root, pathOf("key-7", 2))
+	leaf := hamttest.LinkAt(t, s, root, hamttest.PathOf("key-7", 2))
 	s.Remove(leaf)
-	m = load(t, s, root)
+	m = hamttest.Load(t, s, root)
 	faults := 0
 	for range m.Verify(t.Context()) {
 		faults++

@@ -1,4 +1,4 @@
-package hamt_test
+package adl_test
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -26,8 +26,8 @@ func TestLocateInFixtures(t *testing.T) {
 		"keys.md", "hashes.md", "collisions.md", "leftovers.md", "selectors.md",
 	} {
 		t.Run(document, func(t *testing.T) {
-			fixtures(t, document, func(t *testing.T, c fixtureCase) {
-				s, root := fixtureStore(t, c)
+			hamttest.Fixtures(t, document, func(t *testing.T, c hamttest.Fixture) {
+				s, root := hamttest.StoredFixture(t, c)
 				expectLocated(t, s, root)
 			})
 		})
@@ -37,17 +37,17 @@ func TestLocateInFixtures(t *testing.T) {
 // TestLocateInOtherBlocks locates keys in maps whose blocks are not DAG-CBOR,
 // and in Filecoin's layout.
 func TestLocateInOtherBlocks(t *testing.T) {
-	content := numbered(300)
+	content := hamttest.Numbered(300)
 	content[""] = datamodel.Null
-	content["\xff\x00"] = decodeJSON(t, `{"a":[1,2],"b":{}}`)
+	content["\xff\x00"] = hamttest.DecodeJSON(t, `{"a":[1,2],"b":{}}`)
 	for name, prototype := range map[string]builder.Prototype{
-		"dag-json": {Params: manyLevels(), LinkPrototype: linkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32)},
-		"filecoin": {Params: params.Filecoin(), LinkPrototype: linkPrototype(multicodec.DagCbor, multicodec.Blake2b256, 32)},
+		"dag-json": {Params: hamttest.ManyLevels(), LinkPrototype: hamttest.LinkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32)},
+		"filecoin": {Params: params.Filecoin(), LinkPrototype: hamttest.LinkPrototype(multicodec.DagCbor, multicodec.Blake2b256, 32)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := teststore.New()
+			s := hamttest.NewStore()
 			prototype.LinkSystem = s.LinkSystem()
-			expectLocated(t, s, rootOf(t, build(t, prototype, content)), hamt.WithParams(prototype.Params))
+			expectLocated(t, s, hamttest.RootOf(t, hamttest.Build(t, prototype, content)), hamt.WithParams(prototype.Params))
 		})
 	}
 }
@@ -55,10 +55,10 @@ func TestLocateInOtherBlocks(t *testing.T) {
 // expectLocated locates every key of a map, and follows each path as code does
 // that knows nothing of HAMTs: it leads to the value, through the blocks that
 // were named.
-func expectLocated(t *testing.T, s *teststore.Store, root datamodel.Link, options ...hamt.Option) {
+func expectLocated(t *testing.T, s *hamttest.Store, root datamodel.Link, options ...hamt.Option) {
 	t.Helper()
-	n, lsys := load(t, s, root, options...), s.LinkSystem()
-	start := loadAny(t, lsys, root)
+	n, lsys := hamttest.Load(t, s, root, options...), s.LinkSystem()
+	start := hamttest.LoadAny(t, lsys, root)
 	for e, err := range n.Entries(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
@@ -75,42 +75,35 @@ func expectLocated(t *testing.T, s *teststore.Store, root datamodel.Link, option
 		// would be followed.
 		entry, last := l.Path.Pop(), l.Path.Last()
 		s.TakeLoads()
-		holder, err := progress(t, lsys).Get(start, entry)
+		holder, err := hamttest.Progress(t, lsys).Get(start, entry)
 		if err != nil {
 			t.Fatalf("%q: %v", e.Key(), err)
 		}
 		blocks := []string{root.String()}
-		if blocks = append(blocks, s.TakeLoads()...); !slices.Equal(blocks, names(l.Blocks)) || l.Block() != l.Blocks[len(l.Blocks)-1] {
+		if blocks = append(blocks, s.TakeLoads()...); !slices.Equal(blocks, hamttest.Names(l.Blocks)) || l.Block() != l.Blocks[len(l.Blocks)-1] {
 			t.Fatalf("%q: the path leads through %v, and %v were named", e.Key(), blocks, l.Blocks)
 		}
 		got, err := holder.LookupBySegment(last)
-		if err != nil || !equal(t, got, want) {
+		if err != nil || !hamttest.Equal(t, got, want) {
 			t.Fatalf("%q at %s is %v, %v", e.Key(), l.Path, got, err)
 		}
-		if key, err := holder.LookupByIndex(0); err != nil || string(must(key.AsBytes())) != string(e.Key()) {
+		if key, err := holder.LookupByIndex(0); err != nil || string(hamttest.Must(key.AsBytes())) != string(e.Key()) {
 			t.Fatalf("%s does not lead to the entry of %q", entry, e.Key())
 		}
 		if want.Kind() == datamodel.Kind_Link {
 			continue
 		}
-		if got, err := progress(t, lsys).Get(start, l.Path); err != nil || !equal(t, got, want) {
+		if got, err := hamttest.Progress(t, lsys).Get(start, l.Path); err != nil || !hamttest.Equal(t, got, want) {
 			t.Fatalf("%q at %s is %v, %v", e.Key(), l.Path, got, err)
 		}
 	}
 }
 
-func names(links []datamodel.Link) (list []string) {
-	for _, link := range links {
-		list = append(list, link.String())
-	}
-	return list
-}
-
 // TestLocateAbsent: the blocks prove that a key is not there, and the path
 // leads to where it would stand.
 func TestLocateAbsent(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(50))
-	n, lsys := load(t, s, root, hamt.WithCacheBytes(0)), s.LinkSystem()
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(50))
+	n, lsys := hamttest.Load(t, s, root, hamt.WithCacheBytes(0)), s.LinkSystem()
 	ends := map[datamodel.Kind]int{}
 	for i := range 200 {
 		key := fmt.Sprint("absent-", i)
@@ -120,14 +113,14 @@ func TestLocateAbsent(t *testing.T) {
 		if !errors.As(err, &notThere) || notThere.Segment.String() != key {
 			t.Fatalf("%q: %v", key, err)
 		}
-		if want := append([]string{root.String()}, s.TakeLoads()...); !slices.Equal(names(l.Blocks), want) {
+		if want := append([]string{root.String()}, s.TakeLoads()...); !slices.Equal(hamttest.Names(l.Blocks), want) {
 			t.Fatalf("%q: blocks %v", key, l.Blocks)
 		}
-		end, err := progress(t, lsys).Get(loadAny(t, lsys, root), l.Path)
+		end, err := hamttest.Progress(t, lsys).Get(hamttest.LoadAny(t, lsys, root), l.Path)
 		if err != nil {
 			t.Fatalf("%q: %v", key, err)
 		}
-		if loads := s.TakeLoads(); !slices.Equal(names(l.Blocks), loads) {
+		if loads := s.TakeLoads(); !slices.Equal(hamttest.Names(l.Blocks), loads) {
 			t.Fatalf("%q: %s leads through %v, and %v were named", key, l.Path, loads, l.Blocks)
 		}
 		first, err := end.LookupByIndex(0)
@@ -140,8 +133,8 @@ func TestLocateAbsent(t *testing.T) {
 		t.Errorf("the paths end at %v", ends)
 	}
 
-	s, root = stored(t, params.Default(), model{})
-	l, err := load(t, s, root).LocateString(t.Context(), "key")
+	s, root = hamttest.Stored(t, params.Default(), hamttest.Model{})
+	l, err := hamttest.Load(t, s, root).LocateString(t.Context(), "key")
 	if !errors.As(err, &datamodel.ErrNotExists{}) || l.Path.String() != "hamt" || !slices.Equal(l.Blocks, []datamodel.Link{root}) {
 		t.Errorf("in the empty map: %v, %v", l, err)
 	}
@@ -150,19 +143,19 @@ func TestLocateAbsent(t *testing.T) {
 // TestLocateBroken: the blocks before the one that cannot be loaded are
 // returned, and the path to its link.
 func TestLocateBroken(t *testing.T) {
-	b := newBrokenTree(t)
-	b.store.Remove(b.link)
-	l, err := load(t, b.store, b.root).LocateString(t.Context(), b.key)
-	expectFaultAt(t, err, fault.ErrMissing, b.link, b.path)
-	if len(l.Blocks) != 2 || l.Blocks[1] != linkAt(t, b.store, b.root, b.path[:1]) {
+	b := hamttest.NewBrokenTree(t)
+	b.Store.Remove(b.Link)
+	l, err := hamttest.Load(t, b.Store, b.Root).LocateString(t.Context(), b.Key)
+	hamttest.ExpectFaultAt(t, err, fault.ErrMissing, b.Link, b.Path)
+	if len(l.Blocks) != 2 || l.Blocks[1] != hamttest.LinkAt(t, b.Store, b.Root, b.Path[:1]) {
 		t.Errorf("blocks %v", l.Blocks)
 	}
-	lsys := b.store.LinkSystem()
-	holder, err := progress(t, lsys).Get(loadAny(t, lsys, b.root), l.Path.Pop())
+	lsys := b.Store.LinkSystem()
+	holder, err := hamttest.Progress(t, lsys).Get(hamttest.LoadAny(t, lsys, b.Root), l.Path.Pop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if link := must(holder.LookupBySegment(l.Path.Last())); must(link.AsLink()) != b.link {
+	if link := hamttest.Must(holder.LookupBySegment(l.Path.Last())); hamttest.Must(link.AsLink()) != b.Link {
 		t.Errorf("%s leads to %v", l.Path, link)
 	}
 }
@@ -170,9 +163,9 @@ func TestLocateBroken(t *testing.T) {
 // TestLocateReified: a map that was reified from plain data knows the link that
 // its root would have.
 func TestLocateReified(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(50))
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(50))
 	lsys := s.LinkSystem()
-	reified, err := hamt.Reify(linking.LinkContext{Ctx: t.Context()}, loadAny(t, lsys, root), lsys)
+	reified, err := hamt.Reify(linking.LinkContext{Ctx: t.Context()}, hamttest.LoadAny(t, lsys, root), lsys)
 	if err != nil {
 		t.Fatal(err)
 	}

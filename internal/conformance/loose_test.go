@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -40,13 +40,13 @@ func TestLooseRoots(t *testing.T) {
 	for name, raw := range looseRoots() {
 		t.Run(name, func(t *testing.T) {
 			differEitherWay(t, raw)
-			s := teststore.New()
-			b := blockOf(raw)
-			s.Put(b.link.(cidlink.Link).Cid, raw)
-			n := load(t, s, b.link)
-			content := model{"\x80\x00": basicnode.NewBool(false)}
-			content["\x00\x00"] = must(n.Get(t.Context(), []byte{0, 0}))
-			expectContent(t, n, content)
+			s := hamttest.NewStore()
+			b := hamttest.BlockOf(raw)
+			s.Put(b.Link.(cidlink.Link).Cid, raw)
+			n := hamttest.Load(t, s, b.Link)
+			content := hamttest.Model{"\x80\x00": basicnode.NewBool(false)}
+			content["\x00\x00"] = hamttest.Must(n.Get(t.Context(), []byte{0, 0}))
+			hamttest.ExpectContent(t, n, content)
 
 			want := fault.ErrNotCanonical
 			if name == "empty bucket" {
@@ -63,12 +63,12 @@ func TestLooseRoots(t *testing.T) {
 			}
 
 			prototype := builder.PrototypeOf(n)
-			fresh := rootOf(t, build(t, prototype, content))
-			if rebuilt := must(builder.Rebuild(t.Context(), n, prototype, builder.BulkOptions{})); rootOf(t, rebuilt) != fresh {
-				t.Errorf("root %s by Rebuild, want %s", rootOf(t, rebuilt), fresh)
+			fresh := hamttest.RootOf(t, hamttest.Build(t, prototype, content))
+			if rebuilt := hamttest.Must(builder.Rebuild(t.Context(), n, prototype, builder.BulkOptions{})); hamttest.RootOf(t, rebuilt) != fresh {
+				t.Errorf("root %s by Rebuild, want %s", hamttest.RootOf(t, rebuilt), fresh)
 			}
 			content["\xa0\x00"] = datamodel.Null
-			txn := must(builder.NewTxn(n))
+			txn := hamttest.Must(builder.NewTxn(n))
 			if err := txn.Set([]byte("\xa0\x00"), datamodel.Null); err != nil {
 				t.Fatal(err)
 			}
@@ -76,10 +76,10 @@ func TestLooseRoots(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := rootOf(t, build(t, prototype, content)); link != want {
+			if want := hamttest.RootOf(t, hamttest.Build(t, prototype, content)); link != want {
 				t.Errorf("root %s after an edit, want %s", link, want)
 			}
-			expectVerified(t, next)
+			hamttest.ExpectVerified(t, next)
 		})
 	}
 }
@@ -89,31 +89,31 @@ func TestLooseRoots(t *testing.T) {
 // loses it in silence.
 func TestMisplacedKeys(t *testing.T) {
 	raw := []byte("\xa3\x64hamt\x82\x41\x11\x82\x81\x82\x42\x20\x00\x01\x81\x82\x42\x80\x00\xf4\x67hashAlg\x00\x6abucketSize\x02")
-	s := teststore.New()
-	b := blockOf(raw)
-	s.Put(b.link.(cidlink.Link).Cid, raw)
-	n := load(t, s, b.link)
+	s := hamttest.NewStore()
+	b := hamttest.BlockOf(raw)
+	s.Put(b.Link.(cidlink.Link).Cid, raw)
+	n := hamttest.Load(t, s, b.Link)
 	if ok, err := n.Has(t.Context(), []byte{0x20, 0}); ok || err != nil {
 		t.Errorf("it is found: %v, %v", ok, err)
 	}
 	reports := 0
 	for err := range n.Verify(t.Context()) {
 		reports++
-		expectFaultAt(t, err, fault.ErrMisplaced, b.link, nil)
+		hamttest.ExpectFaultAt(t, err, fault.ErrMisplaced, b.Link, nil)
 	}
 	if reports != 1 || n.Length() != 2 {
 		t.Errorf("%d reports, %d entries", reports, n.Length())
 	}
-	txn := must(builder.NewTxn(n))
+	txn := hamttest.Must(builder.NewTxn(n))
 	if err := txn.Set([]byte{0, 0}, datamodel.Null); err != nil { // into the same bucket
 		t.Fatal(err)
 	}
 	if _, _, err := txn.Commit(t.Context()); !errors.Is(err, fault.ErrMisplaced) {
 		t.Errorf("Commit says %v", err)
 	}
-	rebuilt := must(builder.Rebuild(t.Context(), n, builder.PrototypeOf(n), builder.BulkOptions{}))
-	expectContent(t, rebuilt, model{"\x20\x00": basicnode.NewInt(1), "\x80\x00": basicnode.NewBool(false)})
-	expectVerified(t, rebuilt)
+	rebuilt := hamttest.Must(builder.Rebuild(t.Context(), n, builder.PrototypeOf(n), builder.BulkOptions{}))
+	hamttest.ExpectContent(t, rebuilt, hamttest.Model{"\x20\x00": basicnode.NewInt(1), "\x80\x00": basicnode.NewBool(false)})
+	hamttest.ExpectVerified(t, rebuilt)
 }
 
 // TestTreesTooDeep: a link where the hash has no bits left is refused when its
@@ -123,7 +123,7 @@ func TestTreesTooDeep(t *testing.T) {
 	for _, alg := range []multicodec.Code{multicodec.Identity, multicodec.Sha2_256, multicodec.Murmur3X64_64, clusteredHashCode} {
 		t.Run(fmt.Sprint(alg), func(t *testing.T) {
 			p := params.Params{HashAlg: alg, BitWidth: 3, BucketSize: 1}
-			s := &hostileStore{blocks: []namedBlock{blockOf(chainRoot(alg)), blockOf(chainNode())}, cancel: func() {}, left: 1 << 20}
+			s := &hostileStore{blocks: []hamttest.Block{hamttest.BlockOf(chainRoot(alg)), hamttest.BlockOf(chainNode())}, cancel: func() {}, left: 1 << 20}
 			n := mustLoad(t, s)
 			if n.Params() != p {
 				t.Fatalf("parameters %v", n.Params())
@@ -148,14 +148,14 @@ func TestTreesTooDeep(t *testing.T) {
 // stand in the root alone, and is looked for where its index, of zeros only, has
 // become a link that is in memory.
 func TestEmptyKeyBelowALink(t *testing.T) {
-	content := model{}
+	content := hamttest.Model{}
 	for i := range 8 {
 		content[string([]byte{0, byte(i)})] = basicnode.NewInt(int64(i))
 	}
-	s, root := stored(t, params.Params{HashAlg: multicodec.Identity, BitWidth: 4, BucketSize: 1}, content)
-	n := load(t, s, root)
+	s, root := hamttest.Stored(t, params.Params{HashAlg: multicodec.Identity, BitWidth: 4, BucketSize: 1}, content)
+	n := hamttest.Load(t, s, root)
 	for range 3 {
-		if value, err := n.Get(t.Context(), []byte{0, 5}); err != nil || must(value.AsInt()) != 5 {
+		if value, err := n.Get(t.Context(), []byte{0, 5}); err != nil || hamttest.Must(value.AsInt()) != 5 {
 			t.Fatalf("%v, %v", value, err)
 		}
 		if there, err := n.Has(t.Context(), nil); err != nil || there {

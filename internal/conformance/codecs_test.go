@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ import (
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -33,29 +33,29 @@ import (
 // and go-ipld-prime finds them under these names.
 func TestBlockCodecsAndHashes(t *testing.T) {
 	for _, lp := range []cidlink.LinkPrototype{
-		linkPrototype(multicodec.DagCbor, multicodec.Sha2_256, -1),
-		linkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32),
-		linkPrototype(multicodec.DagCbor, multicodec.Blake3, 32),
-		linkPrototype(multicodec.DagJson, multicodec.Blake3, -1),
-		linkPrototype(multicodec.DagCbor, multicodec.Sha2_512, 20),
-		linkPrototype(multicodec.DagCbor, multicodec.Sha2_256, 20),
-		linkPrototype(multicodec.DagCbor, multicodec.Sha3_384, -1),
-		linkPrototype(multicodec.DagCbor, multicodec.Blake2b256, 32),
-		linkPrototype(multicodec.DagCbor, multicodec.Identity, -1),
+		hamttest.LinkPrototype(multicodec.DagCbor, multicodec.Sha2_256, -1),
+		hamttest.LinkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32),
+		hamttest.LinkPrototype(multicodec.DagCbor, multicodec.Blake3, 32),
+		hamttest.LinkPrototype(multicodec.DagJson, multicodec.Blake3, -1),
+		hamttest.LinkPrototype(multicodec.DagCbor, multicodec.Sha2_512, 20),
+		hamttest.LinkPrototype(multicodec.DagCbor, multicodec.Sha2_256, 20),
+		hamttest.LinkPrototype(multicodec.DagCbor, multicodec.Sha3_384, -1),
+		hamttest.LinkPrototype(multicodec.DagCbor, multicodec.Blake2b256, 32),
+		hamttest.LinkPrototype(multicodec.DagCbor, multicodec.Identity, -1),
 	} {
 		t.Run(fmt.Sprintf("%v/%v/%d", multicodec.Code(lp.Codec), multicodec.Code(lp.MhType), lp.MhLength), func(t *testing.T) {
-			p, n := manyLevels(), 60
+			p, n := hamttest.ManyLevels(), 60
 			if lp.MhType == uint64(multicodec.Identity) {
 				p.BitWidth, n = 8, 20 // CIDs hold blocks there, which hold CIDs
 			}
-			s := teststore.New()
+			s := hamttest.NewStore()
 			prototype := builder.Prototype{Params: p, LinkSystem: s.LinkSystem(), LinkPrototype: lp}
-			built := build(t, prototype, numbered(n))
-			read := load(t, s, rootOf(t, built))
-			expectContent(t, read, numbered(n))
-			expectVerified(t, read)
-			for link := range linksOf(t, read) {
-				link := linkTo(t, link)
+			built := hamttest.Build(t, prototype, hamttest.Numbered(n))
+			read := hamttest.Load(t, s, hamttest.RootOf(t, built))
+			hamttest.ExpectContent(t, read, hamttest.Numbered(n))
+			hamttest.ExpectVerified(t, read)
+			for link := range hamttest.Links(t, read) {
+				link := hamttest.LinkTo(t, link)
 				prefix := link.(cidlink.Link).Prefix()
 				if prefix.Codec != lp.Codec || prefix.MhType != lp.MhType {
 					t.Fatalf("block %s", link)
@@ -64,8 +64,8 @@ func TestBlockCodecsAndHashes(t *testing.T) {
 					t.Fatalf("go-ipld-prime: %v", err)
 				}
 			}
-			txn := must(builder.NewTxn(read))
-			must(txn.Delete(t.Context(), []byte("key-3")))
+			txn := hamttest.Must(builder.NewTxn(read))
+			hamttest.Must(txn.Delete(t.Context(), []byte("key-3")))
 			if err := txn.SetString("another", datamodel.Null); err != nil {
 				t.Fatal(err)
 			}
@@ -73,11 +73,11 @@ func TestBlockCodecsAndHashes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := numbered(n)
+			want := hamttest.Numbered(n)
 			delete(want, "key-3")
 			want["another"] = datamodel.Null
-			expectContent(t, edited, want)
-			if fresh := rootOf(t, build(t, prototype, want)); link != fresh {
+			hamttest.ExpectContent(t, edited, want)
+			if fresh := hamttest.RootOf(t, hamttest.Build(t, prototype, want)); link != fresh {
 				t.Errorf("root %s, want %s", link, fresh)
 			}
 		})
@@ -86,12 +86,12 @@ func TestBlockCodecsAndHashes(t *testing.T) {
 
 // TestDagJSONBlocks: blocks are what the codec writes for the substrate.
 func TestDagJSONBlocks(t *testing.T) {
-	s := teststore.New()
-	n := build(t, builder.Prototype{LinkSystem: s.LinkSystem(), LinkPrototype: linkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32)}, numbered(2))
-	if want := must(ipld.Encode(n.Substrate(), dagjson.Encode)); !bytes.Equal(s.Block(rootOf(t, n)), want) {
-		t.Errorf("the block is %s, want %s", s.Block(rootOf(t, n)), want)
+	s := hamttest.NewStore()
+	n := hamttest.Build(t, builder.Prototype{LinkSystem: s.LinkSystem(), LinkPrototype: hamttest.LinkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32)}, hamttest.Numbered(2))
+	if want := hamttest.Must(ipld.Encode(n.Substrate(), dagjson.Encode)); !bytes.Equal(s.Block(hamttest.RootOf(t, n)), want) {
+		t.Errorf("the block is %s, want %s", s.Block(hamttest.RootOf(t, n)), want)
 	}
-	stats := must(load(t, s, rootOf(t, n)).Stats(t.Context()))
+	stats := hamttest.Must(hamttest.Load(t, s, hamttest.RootOf(t, n)).Stats(t.Context()))
 	if stats.Bytes != s.Bytes() {
 		t.Errorf("Stats says %d bytes, and %d are stored", stats.Bytes, s.Bytes())
 	}
@@ -106,16 +106,16 @@ func TestCodecKeepsValues(t *testing.T) {
 			"negative zero": basicnode.NewFloat(math.Copysign(0, -1)), "small float": basicnode.NewFloat(math.SmallestNonzeroFloat64),
 			"int": basicnode.NewInt(math.MinInt64), "uint": basicnode.NewUint(math.MaxUint64),
 			"bytes": basicnode.NewBytes([]byte{0, 255}), "string": basicnode.NewString("ü\x00\u2028"),
-			"string not UTF-8": basicnode.NewString("\xff\xfe"), "link": basicnode.NewLink(blockOf(nil).link),
-			"map like a link":  must(ipld.Decode([]byte("\xa1\x61/\x63abc"), dagcbor.Decode)),
-			"map like bytes":   must(ipld.Decode([]byte("\xa1\x61/\xa1\x65bytes\x63abc"), dagcbor.Decode)),
-			"map not UTF-8":    must(ipld.Decode([]byte("\xa1\x61\xff\x01"), dagcbor.Decode)),
-			"map with a slash": must(ipld.Decode([]byte("\xa2\x61/\x01\x61a\x01"), dagcbor.Decode)),
+			"string not UTF-8": basicnode.NewString("\xff\xfe"), "link": basicnode.NewLink(hamttest.BlockOf(nil).Link),
+			"map like a link":  hamttest.Must(ipld.Decode([]byte("\xa1\x61/\x63abc"), dagcbor.Decode)),
+			"map like bytes":   hamttest.Must(ipld.Decode([]byte("\xa1\x61/\xa1\x65bytes\x63abc"), dagcbor.Decode)),
+			"map not UTF-8":    hamttest.Must(ipld.Decode([]byte("\xa1\x61\xff\x01"), dagcbor.Decode)),
+			"map with a slash": hamttest.Must(ipld.Decode([]byte("\xa2\x61/\x01\x61a\x01"), dagcbor.Decode)),
 		} {
 			t.Run(fmt.Sprint(codec, "/", name), func(t *testing.T) {
-				s := teststore.New()
-				prototype := builder.Prototype{LinkSystem: s.LinkSystem(), LinkPrototype: linkPrototype(codec, multicodec.Sha2_256, 32)}
-				n, err := byAssembler(t.Context(), prototype, model{"key": value})
+				s := hamttest.NewStore()
+				prototype := builder.Prototype{LinkSystem: s.LinkSystem(), LinkPrototype: hamttest.LinkPrototype(codec, multicodec.Sha2_256, 32)}
+				n, err := hamttest.ByAssembler(t.Context(), prototype, hamttest.Model{"key": value})
 				if codec != multicodec.DagCbor && errors.Is(err, fault.ErrValue) {
 					if s.Len() > 0 {
 						t.Error("it is refused, and written")
@@ -125,8 +125,8 @@ func TestCodecKeepsValues(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, err := load(t, s, rootOf(t, n)).LookupByString("key")
-				if err != nil || got.Kind() != value.Kind() || !equal(t, got, value) {
+				got, err := hamttest.Load(t, s, hamttest.RootOf(t, n)).LookupByString("key")
+				if err != nil || got.Kind() != value.Kind() || !hamttest.Equal(t, got, value) {
 					t.Errorf("it comes out as %v, %v", got, err)
 				}
 			})
@@ -142,20 +142,20 @@ func TestKeyHashes(t *testing.T) {
 		multicodec.Blake2s256, multicodec.Blake3, multicodec.Murmur3X64_64, fnvHashCode,
 	} {
 		t.Run(code.String(), func(t *testing.T) {
-			content := model{}
+			content := hamttest.Model{}
 			for i := range 200 {
 				content[fmt.Sprintf("%04d", i)] = basicnode.NewInt(int64(i))
 			}
-			s := teststore.New()
+			s := hamttest.NewStore()
 			prototype := builder.Prototype{Params: params.Params{HashAlg: code, BitWidth: 3, BucketSize: 8}, LinkSystem: s.LinkSystem()}
-			n := build(t, prototype, content)
-			read := load(t, s, rootOf(t, n))
+			n := hamttest.Build(t, prototype, content)
+			read := hamttest.Load(t, s, hamttest.RootOf(t, n))
 			if read.Params().HashAlg != code {
 				t.Errorf("hash %v", read.Params().HashAlg)
 			}
-			expectContent(t, read, content)
-			expectVerified(t, read)
-			expectOtherWays(t, prototype, content, rootOf(t, n).String())
+			hamttest.ExpectContent(t, read, content)
+			hamttest.ExpectVerified(t, read)
+			expectOtherWays(t, prototype, content, hamttest.RootOf(t, n).String())
 		})
 	}
 }
@@ -182,15 +182,15 @@ func TestRegisterHash(t *testing.T) {
 	if err := hamt.RegisterHash(code, first); err != nil {
 		t.Fatal(err)
 	}
-	s := teststore.New()
-	n := build(t, builder.Prototype{Params: params.Params{HashAlg: code, BitWidth: 5, BucketSize: 3}, LinkSystem: s.LinkSystem()}, numbered(100))
+	s := hamttest.NewStore()
+	n := hamttest.Build(t, builder.Prototype{Params: params.Params{HashAlg: code, BitWidth: 5, BucketSize: 3}, LinkSystem: s.LinkSystem()}, hamttest.Numbered(100))
 	if err := hamt.RegisterHash(code, func() hash.Hash { return fnv.New32a() }); err != nil {
 		t.Fatal(err)
 	}
-	expectContent(t, n, numbered(100))
+	hamttest.ExpectContent(t, n, hamttest.Numbered(100))
 	lost := 0
-	for key := range numbered(100) {
-		if ok, err := load(t, s, rootOf(t, n)).HasString(t.Context(), key); err == nil && !ok {
+	for key := range hamttest.Numbered(100) {
+		if ok, err := hamttest.Load(t, s, hamttest.RootOf(t, n)).HasString(t.Context(), key); err == nil && !ok {
 			lost++
 		}
 	}
@@ -199,39 +199,39 @@ func TestRegisterHash(t *testing.T) {
 	}
 }
 
-type noHash struct{ constantHash }
+type noHash struct{ hamttest.ConstantHash }
 
 func (noHash) Size() int { return 0 }
 
 // TestNoBlockLimit: the largest number there is means no limit.
 func TestNoBlockLimit(t *testing.T) {
-	s, root := stored(t, manyLevels(), numbered(20))
+	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(20))
 	n, err := hamt.Load(t.Context(), s.LinkSystem(), root, hamt.WithMaxBlockBytes(math.MaxInt64))
 	if err != nil {
 		t.Fatal(err)
 	}
-	expectContent(t, n, numbered(20))
+	hamttest.ExpectContent(t, n, hamttest.Numbered(20))
 }
 
 // TestLargeEdit changes so much in a stored map that the merge goes over
 // several goroutines, with one core and with two.
 func TestLargeEdit(t *testing.T) {
 	for _, cores := range []int{1, 2} {
-		for _, p := range []params.Params{params.Default(), manyLevels(), {HashAlg: multicodec.Identity, BitWidth: 4, BucketSize: 2}} {
+		for _, p := range []params.Params{params.Default(), hamttest.ManyLevels(), {HashAlg: multicodec.Identity, BitWidth: 4, BucketSize: 2}} {
 			t.Run(fmt.Sprintf("%d/%v", cores, p), func(t *testing.T) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
-				content := model{}
+				content := hamttest.Model{}
 				for i := range 6000 {
 					content[fmt.Sprintf("%08d", i)] = basicnode.NewInt(int64(i))
 				}
-				s := teststore.New()
+				s := hamttest.NewStore()
 				prototype := builder.Prototype{Params: p, LinkSystem: s.LinkSystem()}
-				base := build(t, prototype, content)
-				txn := must(builder.NewTxn(load(t, s, rootOf(t, base))))
+				base := hamttest.Build(t, prototype, content)
+				txn := hamttest.Must(builder.NewTxn(hamttest.Load(t, s, hamttest.RootOf(t, base))))
 				for i := range 6000 {
 					key := fmt.Sprintf("%08d", 2*i)
 					if _, there := content[key]; there && i%3 == 0 {
-						must(txn.Delete(t.Context(), []byte(key)))
+						hamttest.Must(txn.Delete(t.Context(), []byte(key)))
 						delete(content, key)
 						continue
 					}
@@ -245,15 +245,15 @@ func TestLargeEdit(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				old, now := linksOf(t, base), linksOf(t, next)
+				old, now := hamttest.Links(t, base), hamttest.Links(t, next)
 				for _, write := range s.TakeWrites() {
 					if old[write] || !now[write] {
 						t.Fatalf("block %s was written, and is not new", write)
 					}
 				}
-				expectContent(t, next, content)
-				expectVerified(t, next)
-				if want := rootOf(t, build(t, prototype, content)); link != want {
+				hamttest.ExpectContent(t, next, content)
+				hamttest.ExpectVerified(t, next)
+				if want := hamttest.RootOf(t, hamttest.Build(t, prototype, content)); link != want {
 					t.Errorf("root %s, want %s", link, want)
 				}
 			})
@@ -265,15 +265,15 @@ func TestLargeEdit(t *testing.T) {
 // be read, and no implementation would write it, so Verify says so of each
 // child; and no transaction makes such a tree.
 func TestMixedEncodings(t *testing.T) {
-	s, cborRoot := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 3, BucketSize: 1}, numbered(30))
+	s, cborRoot := hamttest.Stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 3, BucketSize: 1}, hamttest.Numbered(30))
 	dagJSON := cidlink.LinkPrototype{Prefix: cid.NewPrefixV1(uint64(multicodec.DagJson), uint64(multicodec.Sha2_256))}
-	m := load(t, s, cborRoot)
+	m := hamttest.Load(t, s, cborRoot)
 	root, err := s.LinkSystem().Store(linking.LinkContext{}, dagJSON, m.Substrate())
 	if err != nil {
 		t.Fatal(err)
 	}
-	mixed := load(t, s, root)
-	expectContent(t, mixed, numbered(30))
+	mixed := hamttest.Load(t, s, root)
+	hamttest.ExpectContent(t, mixed, hamttest.Numbered(30))
 	stats, err := mixed.Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"bytes"
@@ -23,52 +23,18 @@ import (
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 )
-
-// handmade puts nodes together byte by byte, as no builder would. The maps have
-// the identity hash, bit width 8 and bucket size 3, so a key's bytes are its
-// indexes.
-type handmade struct{ store *teststore.Store }
-
-func (h handmade) put(raw []byte) datamodel.Link {
-	b := blockOf(raw)
-	h.store.Put(b.link.(cidlink.Link).Cid, raw)
-	return b.link
-}
-
-// node encodes a node of elements by their indexes, which must ascend.
-func (h handmade) node(indexes string, elements ...[]byte) []byte {
-	bitmap := make([]byte, 32)
-	for _, index := range []byte(indexes) {
-		bitmap[index/8] |= 1 << (index % 8)
-	}
-	raw := append([]byte("\x82\x58\x20"), bitmap...)
-	return append(append(raw, 0x80|byte(len(elements))), bytes.Join(elements, nil)...)
-}
-
-func (h handmade) root(indexes string, elements ...[]byte) datamodel.Link {
-	raw := append([]byte("\xa3\x64hamt"), h.node(indexes, elements...)...)
-	return h.put(append(raw, "\x67hashAlg\x00\x6abucketSize\x03"...))
-}
-
-func (handmade) bucket(key string, value byte) []byte {
-	return append(append([]byte{0x81, 0x82, 0x40 | byte(len(key))}, key...), value)
-}
-
-func (handmade) link(to datamodel.Link) []byte {
-	return must(ipld.Encode(basicnode.NewLink(to), dagcbor.Encode))
-}
 
 // TestEditRefusesMisplaced edits next to a key that stands twice, once where
 // its hash does not lead. Were the node collapsed with both, the block would
 // be one that nobody can read.
 func TestEditRefusesMisplaced(t *testing.T) {
-	h := handmade{teststore.New()}
-	deep := h.put(h.node("bcde", h.bucket("aab", 1), h.bucket("aab", 2), h.bucket("aad", 3), h.bucket("aae", 4)))
-	mid := h.put(h.node("apqrs", h.link(deep), h.bucket("ap", 1), h.bucket("aq", 1), h.bucket("ar", 1), h.bucket("as", 1)))
-	root := h.root("a", h.link(mid))
-	txn := must(builder.NewTxn(load(t, h.store, root)))
+	h := hamttest.Handmade{Store: hamttest.NewStore()}
+	deep := h.Put(h.Node("bcde", h.Bucket("aab", 1), h.Bucket("aab", 2), h.Bucket("aad", 3), h.Bucket("aae", 4)))
+	mid := h.Put(h.Node("apqrs", h.Link(deep), h.Bucket("ap", 1), h.Bucket("aq", 1), h.Bucket("ar", 1), h.Bucket("as", 1)))
+	root := h.Root("a", h.Link(mid))
+	txn := hamttest.Must(builder.NewTxn(hamttest.Load(t, h.Store, root)))
 	if _, err := txn.DeleteString(t.Context(), "aae"); err != nil {
 		t.Fatal(err)
 	}
@@ -77,26 +43,26 @@ func TestEditRefusesMisplaced(t *testing.T) {
 	if !errors.Is(err, fault.ErrMisplaced) || !errors.As(err, &f) || f.Path.String() != "/97/97" || string(f.Key) != "aab" {
 		t.Errorf("error %v, want one that names the key and where it is", err)
 	}
-	if writes := h.store.TakeWrites(); len(writes) > 0 {
+	if writes := h.Store.TakeWrites(); len(writes) > 0 {
 		t.Errorf("%d blocks were written", len(writes))
 	}
 }
 
 // TestVerifyEndsWithMissingBlocks: 8^85 paths to a block that is not there.
 func TestVerifyEndsWithMissingBlocks(t *testing.T) {
-	s := teststore.New()
-	link := blockOf([]byte("\x82\x41\x01\x81\x81\x82\x43key\x00")).link // never stored
+	s := hamttest.NewStore()
+	link := hamttest.BlockOf([]byte("\x82\x41\x01\x81\x81\x82\x43key\x00")).Link // never stored
 	node := func() []byte {
-		return append([]byte("\x82\x41\xff\x88"), bytes.Repeat(handmade{}.link(link), 8)...)
+		return append([]byte("\x82\x41\xff\x88"), bytes.Repeat(hamttest.Handmade{}.Link(link), 8)...)
 	}
 	for range 84 {
-		link = handmade{s}.put(node())
+		link = hamttest.Handmade{Store: s}.Put(node())
 	}
-	root := handmade{s}.put(append(append([]byte("\xa3\x64hamt"), node()...), "\x67hashAlg\x12\x6abucketSize\x01"...))
+	root := hamttest.Handmade{Store: s}.Put(append(append([]byte("\xa3\x64hamt"), node()...), "\x67hashAlg\x12\x6abucketSize\x01"...))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var last error
-	for err := range load(t, s, root).Verify(ctx) {
+	for err := range hamttest.Load(t, s, root).Verify(ctx) {
 		last = err
 	}
 	if !errors.Is(last, fault.ErrEndless) {
@@ -107,14 +73,14 @@ func TestVerifyEndsWithMissingBlocks(t *testing.T) {
 // TestCacheKnowsParameters edits one map by the prototype of another, whose
 // cache holds a block that is a node under that one's parameters alone.
 func TestCacheKnowsParameters(t *testing.T) {
-	h := handmade{teststore.New()}
-	narrow := h.put([]byte("\x82\x41\x01\x81\x81\x82\x43key\x00"))
-	a := load(t, h.store, h.put(append(append([]byte("\xa3\x64hamt\x82\x41\x01\x81"), h.link(narrow)...), "\x67hashAlg\x00\x6abucketSize\x03"...)))
-	b := load(t, h.store, h.root("\x00", h.link(narrow)))
+	h := hamttest.Handmade{Store: hamttest.NewStore()}
+	narrow := h.Put([]byte("\x82\x41\x01\x81\x81\x82\x43key\x00"))
+	a := hamttest.Load(t, h.Store, h.Put(append(append([]byte("\xa3\x64hamt\x82\x41\x01\x81"), h.Link(narrow)...), "\x67hashAlg\x00\x6abucketSize\x03"...)))
+	b := hamttest.Load(t, h.Store, h.Root("\x00", h.Link(narrow)))
 	if _, err := a.HasString(t.Context(), "\x00zz"); err != nil {
 		t.Fatal(err)
 	}
-	txn := must(builder.PrototypeOf(a).Edit(b))
+	txn := hamttest.Must(builder.PrototypeOf(a).Edit(b))
 	if err := txn.SetString("q", datamodel.Null); err != nil {
 		t.Fatal(err)
 	}
@@ -130,14 +96,14 @@ func TestCacheKnowsParameters(t *testing.T) {
 // TestNoChoosers: a LinkSystem that has storage alone does for DAG-CBOR, and a
 // link to something else is an error.
 func TestNoChoosers(t *testing.T) {
-	h := handmade{teststore.New()}
+	h := hamttest.Handmade{Store: hamttest.NewStore()}
 	raw := cid.MustParse("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy")
-	blake := cid.NewCidV1(uint64(multicodec.DagCbor), must(cid.NewPrefixV1(uint64(multicodec.DagCbor), uint64(multicodec.Blake3)).Sum(nil)).Hash())
-	root := h.root("ab", h.link(cidlink.Link{Cid: raw}), h.link(cidlink.Link{Cid: blake}))
-	h.store.Put(raw, nil)
-	h.store.Put(blake, nil)
+	blake := cid.NewCidV1(uint64(multicodec.DagCbor), hamttest.Must(cid.NewPrefixV1(uint64(multicodec.DagCbor), uint64(multicodec.Blake3)).Sum(nil)).Hash())
+	root := h.Root("ab", h.Link(cidlink.Link{Cid: raw}), h.Link(cidlink.Link{Cid: blake}))
+	h.Store.Put(raw, nil)
+	h.Store.Put(blake, nil)
 	for _, trusted := range []bool{false, true} {
-		lsys := linking.LinkSystem{StorageReadOpener: h.store.LinkSystem().StorageReadOpener, TrustedStorage: trusted}
+		lsys := linking.LinkSystem{StorageReadOpener: h.Store.LinkSystem().StorageReadOpener, TrustedStorage: trusted}
 		m, err := hamt.Load(t.Context(), &lsys, root)
 		if err != nil {
 			t.Fatal(err)
@@ -155,8 +121,8 @@ func TestNoChoosers(t *testing.T) {
 func TestDigestLengthUnsaid(t *testing.T) {
 	for _, hash := range []multicodec.Code{multicodec.Sha2_256, multicodec.Identity} {
 		lp := cidlink.LinkPrototype{Prefix: cid.Prefix{Version: 1, Codec: uint64(multicodec.DagCbor), MhType: uint64(hash), MhLength: -1}}
-		p := builder.Prototype{LinkSystem: teststore.New().LinkSystem(), LinkPrototype: lp}
-		m := build(t, p, numbered(10))
+		p := builder.Prototype{LinkSystem: hamttest.NewStore().LinkSystem(), LinkPrototype: lp}
+		m := hamttest.Build(t, p, hamttest.Numbered(10))
 		if _, err := p.Edit(m); err != nil {
 			t.Error(err)
 		}
@@ -170,18 +136,18 @@ func TestDigestLengthUnsaid(t *testing.T) {
 // TestValueBlockIsWritten: the map links to a block that its store lacks; when
 // that is set as a value, it is written, though the root stays what it is.
 func TestValueBlockIsWritten(t *testing.T) {
-	s := teststore.New()
+	s := hamttest.NewStore()
 	value := basicnode.NewString("longer than what is inline")
-	link := blockOf(must(ipld.Encode(value, dagcbor.Encode))).link
-	m := build(t, builder.Prototype{LinkSystem: s.LinkSystem()}, model{"key": basicnode.NewLink(link)})
+	link := hamttest.BlockOf(hamttest.Must(ipld.Encode(value, dagcbor.Encode))).Link
+	m := hamttest.Build(t, builder.Prototype{LinkSystem: s.LinkSystem()}, hamttest.Model{"key": basicnode.NewLink(link)})
 	p := builder.PrototypeOf(m)
 	p.InlineBytes = 10
-	txn := must(p.Edit(m))
+	txn := hamttest.Must(p.Edit(m))
 	if err := txn.SetString("key", value); err != nil {
 		t.Fatal(err)
 	}
 	after, root, err := txn.Commit(t.Context())
-	if err != nil || root != rootOf(t, m) || after != m {
+	if err != nil || root != hamttest.RootOf(t, m) || after != m {
 		t.Errorf("root %s, %v", root, err)
 	}
 	if s.Block(link) == nil {
@@ -192,9 +158,9 @@ func TestValueBlockIsWritten(t *testing.T) {
 // TestSpillAgain: when there is room again, so is the Bulk.
 func TestSpillAgain(t *testing.T) {
 	dir := t.TempDir() + "/gone"
-	bulk := must(builder.Prototype{LinkSystem: teststore.New().LinkSystem()}.NewBulk(builder.BulkOptions{MemoryBytes: 1, SpillDir: dir}))
+	bulk := hamttest.Must(builder.Prototype{LinkSystem: hamttest.NewStore().LinkSystem()}.NewBulk(builder.BulkOptions{MemoryBytes: 1, SpillDir: dir}))
 	defer bulk.Close()
-	content := numbered(20)
+	content := hamttest.Numbered(20)
 	failures := 0
 	for key, value := range content {
 		if err := bulk.SetString(key, value); err != nil {
@@ -213,14 +179,14 @@ func TestSpillAgain(t *testing.T) {
 	if failures == 0 {
 		t.Error("nothing was spilled")
 	}
-	expectContent(t, m, content)
+	hamttest.ExpectContent(t, m, content)
 }
 
 // TestStoreTimeoutIsShared: a store's own time limit is an answer like any
 // other, and not each waiter's to wait for again.
 func TestStoreTimeoutIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, root := stored(t, manyLevels(), numbered(50))
+		s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(50))
 		lsys := *s.LinkSystem()
 		open := lsys.StorageReadOpener
 		lsys.StorageReadOpener = func(lctx linking.LinkContext, link datamodel.Link) (io.Reader, error) {

@@ -1,4 +1,4 @@
-package hamt_test
+package adl_test
 
 import (
 	"context"
@@ -21,24 +21,19 @@ import (
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// delay is what a block takes in these tests. They run in bubbles of
-// testing/synctest, in which time is a pretence: it stands still while
-// anything computes, so what is measured is waiting for the store alone.
-const delay = 10 * time.Millisecond
-
 // slowMap is a map of some hundred blocks in a store that takes its time.
-func slowMap(t *testing.T, vary bool) (*teststore.Store, datamodel.Link) {
+func slowMap(t *testing.T, vary bool) (*hamttest.Store, datamodel.Link) {
 	t.Helper()
-	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 4, BucketSize: 2}, numbered(1000))
+	s, root := hamttest.Stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 4, BucketSize: 2}, hamttest.Numbered(1000))
 	s.Delay = func(link datamodel.Link) time.Duration {
 		if vary { // so that loads end in another order than they begin
-			return delay * time.Duration(1+link.Binary()[10]%8) / 8
+			return hamttest.Delay * time.Duration(1+link.Binary()[10]%8) / 8
 		}
-		return delay
+		return hamttest.Delay
 	}
 	return s, root
 }
@@ -60,16 +55,16 @@ func TestReadAhead(t *testing.T) {
 	s, root := slowMap(t, true)
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		want := keysOf(t, load(t, s, root, hamt.WithReadAhead(1)))
+		want := keysOf(t, hamttest.Load(t, s, root, hamt.WithReadAhead(1)))
 		sequential := time.Since(began)
 		if s.Most() != 1 {
 			t.Errorf("%d loads at the same time without read-ahead", s.Most())
 		}
 		for _, ahead := range []int{2, 8, 64} {
-			s2 := teststore.New()
+			s2 := hamttest.NewStore()
 			s2.Delay, s2.OnRead = s.Delay, func(link datamodel.Link, _ []byte) ([]byte, error) { return s.Block(link), nil }
 			began := time.Now()
-			got := keysOf(t, load(t, s2, root, hamt.WithReadAhead(ahead)))
+			got := keysOf(t, hamttest.Load(t, s2, root, hamt.WithReadAhead(ahead)))
 			took := time.Since(began)
 			if !slices.Equal(got, want) {
 				t.Errorf("%d ahead: another order", ahead)
@@ -81,7 +76,7 @@ func TestReadAhead(t *testing.T) {
 				t.Errorf("%d ahead: %d loads of %d blocks", ahead, len(loads), s.Len())
 			}
 			// Half of what is possible, and some for the first levels.
-			if allowed := 2*sequential/time.Duration(ahead) + 8*delay; took > allowed {
+			if allowed := 2*sequential/time.Duration(ahead) + 8*hamttest.Delay; took > allowed {
 				t.Errorf("%d ahead: it took %v, and %v in sequence", ahead, took, sequential)
 			}
 		}
@@ -92,15 +87,15 @@ func TestReadAhead(t *testing.T) {
 // MapIterator use the same mechanism.
 func TestEverythingReadsAhead(t *testing.T) {
 	s, root := slowMap(t, false)
-	for name := range reachesMany {
+	for name := range hamttest.ReachesMany {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := load(t, s, root)
+				n := hamttest.Load(t, s, root)
 				began := time.Now()
-				if err := uses[name](t.Context(), n, ""); err != nil {
+				if err := hamttest.Uses[name](t.Context(), n, ""); err != nil {
 					t.Fatal(err)
 				}
-				if took, sequential := time.Since(began), time.Duration(s.Len())*delay; took > sequential/8 {
+				if took, sequential := time.Since(began), time.Duration(s.Len())*hamttest.Delay; took > sequential/8 {
 					t.Errorf("it took %v for %d blocks", took, s.Len())
 				}
 			})
@@ -114,7 +109,7 @@ func TestFastStoreIsAskedInSequence(t *testing.T) {
 	s, root := slowMap(t, false)
 	s.Delay = nil
 	synctest.Test(t, func(t *testing.T) {
-		keysOf(t, load(t, s, root))
+		keysOf(t, hamttest.Load(t, s, root))
 		if s.Most() != 1 {
 			t.Errorf("%d loads at the same time", s.Most())
 		}
@@ -144,7 +139,7 @@ func TestBreakingOff(t *testing.T) {
 			}
 		},
 		"Verify": func(t *testing.T, n *adl.Node) {
-			ctx, cancel := context.WithTimeout(t.Context(), 5*delay)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*hamttest.Delay)
 			defer cancel()
 			for range n.Verify(ctx) {
 				break
@@ -153,11 +148,11 @@ func TestBreakingOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				leave(t, load(t, s, root))
-				time.Sleep(2 * delay) // longer than any load
+				leave(t, hamttest.Load(t, s, root))
+				time.Sleep(2 * hamttest.Delay) // longer than any load
 				synctest.Wait()
 				s.TakeLoads()
-				time.Sleep(10 * delay)
+				time.Sleep(10 * hamttest.Delay)
 				if loads := s.TakeLoads(); len(loads) > 0 {
 					t.Errorf("%d blocks were loaded after the end", len(loads))
 				}
@@ -176,7 +171,7 @@ func TestBreakingOffCancelsLoads(t *testing.T) {
 			if long.Load() {
 				return time.Hour
 			}
-			return delay
+			return hamttest.Delay
 		}
 		var flying atomic.Int64
 		lsys := s.LinkSystem()
@@ -186,7 +181,7 @@ func TestBreakingOffCancelsLoads(t *testing.T) {
 			defer flying.Add(-1)
 			return open(lctx, link)
 		}
-		n := must(hamt.Load(t.Context(), lsys, root))
+		n := hamttest.Must(hamt.Load(t.Context(), lsys, root))
 		for name, iterate := range map[string]func(each func() bool){
 			"Entries": func(each func() bool) {
 				n.Entries(t.Context())(func(adl.Entry, error) bool { return each() })
@@ -197,7 +192,7 @@ func TestBreakingOffCancelsLoads(t *testing.T) {
 			"Verify": func(each func() bool) {
 				// A map without faults has nothing to break off at.
 				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(3*delay+delay/2, cancel)
+				time.AfterFunc(3*hamttest.Delay+hamttest.Delay/2, cancel)
 				for range n.Verify(ctx) {
 				}
 			},
@@ -224,7 +219,7 @@ func TestEqualLoadsAreShared(t *testing.T) {
 	s, root := slowMap(t, false)
 	for _, cache := range []int64{0, 1 << 20} {
 		synctest.Test(t, func(t *testing.T) {
-			n := load(t, s, root, hamt.WithCacheBytes(cache))
+			n := hamttest.Load(t, s, root, hamt.WithCacheBytes(cache))
 			s.TakeLoads()
 			var wait sync.WaitGroup
 			for range 50 {
@@ -249,7 +244,7 @@ func TestEqualLoadsAreShared(t *testing.T) {
 func TestSharedLoadSurvivesItsFirst(t *testing.T) {
 	s, root := slowMap(t, false)
 	synctest.Test(t, func(t *testing.T) {
-		n := load(t, s, root)
+		n := hamttest.Load(t, s, root)
 		ctx, cancel := context.WithCancel(t.Context())
 		var first, second error
 		var wait sync.WaitGroup
@@ -270,7 +265,7 @@ func TestSharedLoadSurvivesItsFirst(t *testing.T) {
 func TestWaiterCanGiveUp(t *testing.T) {
 	s, root := slowMap(t, false)
 	synctest.Test(t, func(t *testing.T) {
-		n := load(t, s, root)
+		n := hamttest.Load(t, s, root)
 		s.Delay = func(datamodel.Link) time.Duration { return time.Hour }
 		long, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -294,12 +289,12 @@ func TestCacheIsBounded(t *testing.T) {
 	s, root := slowMap(t, false)
 	s.Delay = nil
 	for _, limit := range []int64{0, 20_000, 60_000, 1 << 20} {
-		n := load(t, s, root, hamt.WithCacheBytes(limit))
+		n := hamttest.Load(t, s, root, hamt.WithCacheBytes(limit))
 		s.TakeLoads()
 		loads := 0
 		for round := range 3 {
 			held := n.CacheStats().Nodes
-			for key := range numbered(1000) {
+			for key := range hamttest.Numbered(1000) {
 				if _, err := n.LookupByString(key); err != nil {
 					t.Fatal(err)
 				}
@@ -334,8 +329,8 @@ func TestCacheIsBounded(t *testing.T) {
 func TestWalkKeepsWhatLookupsUse(t *testing.T) {
 	// So large that the cache, which is in parts, has room in each for what is
 	// looked up.
-	s, root := stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 4, BucketSize: 2}, numbered(8000))
-	all := load(t, s, root)
+	s, root := hamttest.Stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 4, BucketSize: 2}, hamttest.Numbered(8000))
+	all := hamttest.Load(t, s, root)
 	keys := keysOf(t, all)
 	for _, key := range keys {
 		if _, err := all.LookupByString(key); err != nil {
@@ -343,7 +338,7 @@ func TestWalkKeepsWhatLookupsUse(t *testing.T) {
 		}
 	}
 	s.Delay = func(datamodel.Link) time.Duration { return 10 * time.Microsecond } // else walks keep nothing
-	n := load(t, s, root, hamt.WithCacheBytes(all.CacheStats().Bytes/2))
+	n := hamttest.Load(t, s, root, hamt.WithCacheBytes(all.CacheStats().Bytes/2))
 	look := func() {
 		for i := 0; i < len(keys); i += len(keys) / 12 {
 			if _, err := n.LookupByString(keys[i]); err != nil {
@@ -369,8 +364,8 @@ func TestWalkKeepsWhatLookupsUse(t *testing.T) {
 // cache as it is.
 func TestWalkOfFastStoreKeepsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where the store takes no time at all
-		s, root := stored(t, params.Default(), numbered(8000))
-		n := load(t, s, root)
+		s, root := hamttest.Stored(t, params.Default(), hamttest.Numbered(8000))
+		n := hamttest.Load(t, s, root)
 		keysOf(t, n)
 		if stats := n.CacheStats(); stats.Nodes != 0 {
 			t.Errorf("the walk left %+v", stats)
@@ -383,7 +378,7 @@ func TestWalkOfFastStoreKeepsNothing(t *testing.T) {
 func TestOldVersionsAreNotHeld(t *testing.T) {
 	const versions = 1000
 	p := params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 12, BucketSize: 1}
-	s, root := stored(t, p, numbered(12_000))
+	s, root := hamttest.Stored(t, p, hamttest.Numbered(12_000))
 	lsys := s.LinkSystem()
 	lsys.StorageWriteOpener = func(linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
 		return io.Discard, func(datamodel.Link) error { return nil }, nil
@@ -393,9 +388,9 @@ func TestOldVersionsAreNotHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := heap()
+	before := hamttest.Heap()
 	for i := range versions {
-		txn := must(builder.NewTxn(first))
+		txn := hamttest.Must(builder.NewTxn(first))
 		if err := txn.SetString("another", basicnode.NewInt(int64(i))); err != nil {
 			t.Fatal(err)
 		}
@@ -407,20 +402,11 @@ func TestOldVersionsAreNotHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	held := heap() - before
+	held := hamttest.Heap() - before
 	if held > 2*limit {
 		t.Errorf("%d MiB are held, with a cache of %d", held>>20, limit>>20)
 	}
 	runtime.KeepAlive(first)
-}
-
-// heap is how much memory is in use.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
 }
 
 // TestConcurrentReaders is for the race detector: one Node, read in every way
@@ -428,9 +414,9 @@ func heap() int64 {
 func TestConcurrentReaders(t *testing.T) {
 	s, root := slowMap(t, false)
 	s.Delay = nil
-	n := load(t, s, root, hamt.WithCacheBytes(40_000))
+	n := hamttest.Load(t, s, root, hamt.WithCacheBytes(40_000))
 	var wait sync.WaitGroup
-	for name, use := range uses {
+	for name, use := range hamttest.Uses {
 		if name == "Rebuild" { // as many writers of one store are not promised
 			continue
 		}

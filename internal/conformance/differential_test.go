@@ -1,4 +1,4 @@
-package hamt_test
+package conformance_test
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -65,15 +65,15 @@ func viaSchema(prototype schema.TypedPrototype, raw []byte) (typed schema.TypedN
 // plain reads a typed HashMapNode.
 func plain(t *testing.T, typed datamodel.Node) (n plainNode) {
 	t.Helper()
-	n.bitmap = must(must(typed.LookupByString("map")).AsBytes())
-	for it := must(typed.LookupByString("data")).ListIterator(); !it.Done(); {
+	n.bitmap = hamttest.Must(hamttest.Must(typed.LookupByString("map")).AsBytes())
+	for it := hamttest.Must(typed.LookupByString("data")).ListIterator(); !it.Done(); {
 		_, element, err := it.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
 		member := element.(schema.TypedNode).Representation()
 		if member.Kind() == datamodel.Kind_Link {
-			n.elements = append(n.elements, plainElement{link: must(member.AsLink())})
+			n.elements = append(n.elements, plainElement{link: hamttest.Must(member.AsLink())})
 			continue
 		}
 		var bucket []plainEntry
@@ -83,21 +83,13 @@ func plain(t *testing.T, typed datamodel.Node) (n plainNode) {
 				t.Fatal(err)
 			}
 			bucket = append(bucket, plainEntry{
-				key:   must(must(entry.LookupByIndex(0)).AsBytes()),
-				value: must(entry.LookupByIndex(1)),
+				key:   hamttest.Must(hamttest.Must(entry.LookupByIndex(0)).AsBytes()),
+				value: hamttest.Must(entry.LookupByIndex(1)),
 			})
 		}
 		n.elements = append(n.elements, plainElement{bucket: bucket})
 	}
 	return n
-}
-
-// must is for what cannot fail unless the test itself is wrong.
-func must[T any](value T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return value
 }
 
 // faults are the structural invariants that a node breaks, one by one and
@@ -158,12 +150,12 @@ func differBlock(t *testing.T, raw []byte, p *params.Params) {
 		t.Fatalf("%x is taken, and through the schema it is %v", raw, schemaErr)
 	}
 	if isRoot {
-		hashAlg := must(must(typed.LookupByString("hashAlg")).AsInt())
-		bucketSize := must(must(typed.LookupByString("bucketSize")).AsInt())
+		hashAlg := hamttest.Must(hamttest.Must(typed.LookupByString("hashAlg")).AsInt())
+		bucketSize := hamttest.Must(hamttest.Must(typed.LookupByString("bucketSize")).AsInt())
 		if multicodec.Code(hashAlg) != p.HashAlg || bucketSize != int64(p.BucketSize) {
 			t.Fatalf("parameters %v, want hashAlg %d, bucketSize %d", p, hashAlg, bucketSize)
 		}
-		typed = must(typed.LookupByString("hamt")).(schema.TypedNode)
+		typed = hamttest.Must(typed.LookupByString("hamt")).(schema.TypedNode)
 	}
 	want := plain(t, typed)
 	if broken := want.faults(*p, isRoot); len(broken) > 0 {
@@ -186,16 +178,16 @@ func expectRefusedForReason(t *testing.T, raw []byte, refusal error, typed schem
 	var broken []error
 	node := typed
 	if isRoot {
-		hashAlg, err := must(typed.LookupByString("hashAlg")).AsInt()
+		hashAlg, err := hamttest.Must(typed.LookupByString("hashAlg")).AsInt()
 		if err == nil && hashAlg < 0 {
 			broken = append(broken, fault.ErrNotHAMT)
 		}
-		bucketSize, err := must(typed.LookupByString("bucketSize")).AsInt()
+		bucketSize, err := hamttest.Must(typed.LookupByString("bucketSize")).AsInt()
 		if err != nil || bucketSize < 1 || bucketSize > math.MaxInt32 {
 			broken = append(broken, fault.ErrNotHAMT)
 		}
 		p.BucketSize = int(bucketSize)
-		node = must(typed.LookupByString("hamt")).(schema.TypedNode)
+		node = hamttest.Must(typed.LookupByString("hamt")).(schema.TypedNode)
 	}
 	broken = append(broken, plain(t, node).faults(p, isRoot)...)
 	if len(broken) == 0 && !nestsDeep(raw) {
@@ -273,7 +265,7 @@ func expectSameBucket(t *testing.T, fast *block.Node, position int, want []plain
 			t.Fatalf("bucket %d has key %q, want %q", position, bucket.Key(), entry.key)
 		}
 		value, err := cbor.Decode(bucket.Value())
-		if err != nil || !equal(t, value, entry.value) {
+		if err != nil || !hamttest.Equal(t, value, entry.value) {
 			t.Fatalf("value of %q is %x, %v", entry.key, bucket.Value(), err)
 		}
 		if found, ok := fast.Value(position, entry.key); !ok || !bytes.Equal(found, bucket.Value()) {
@@ -296,7 +288,7 @@ func TestDifferential(t *testing.T) {
 		"hashes.md", "collisions.md", "leftovers.md", "refused.md", "selectors.md",
 	} {
 		t.Run(document, func(t *testing.T) {
-			fixtures(t, document, func(t *testing.T, c fixtureCase) {
+			hamttest.Fixtures(t, document, func(t *testing.T, c hamttest.Fixture) {
 				seen := map[string]bool{}
 				for _, b := range fixtureBlocks(t, c) {
 					if key := string(b); !seen[key] {
@@ -335,25 +327,25 @@ func bitWidthIn(raw []byte) int {
 }
 
 // fixtureBlocks gives all blocks that a case holds or makes.
-func fixtureBlocks(t *testing.T, c fixtureCase) (all [][]byte) {
+func fixtureBlocks(t *testing.T, c hamttest.Fixture) (all [][]byte) {
 	t.Helper()
 	for _, hunk := range []string{"blocks", "leftover/blocks"} {
-		if body, ok := c.hunk(hunk); ok {
-			for _, b := range parseBlocks(t, body) {
-				all = append(all, b.bytes)
+		if body, ok := c.Hunk(hunk); ok {
+			for _, b := range hamttest.ParseBlocks(t, body) {
+				all = append(all, b.Bytes)
 			}
 		}
 	}
-	if _, ok := c.operations(t, 1); !ok {
+	if _, ok := c.Operations(t, 1); !ok {
 		return all
 	}
-	store := teststore.New()
-	txn, err := builder.Prototype{Params: c.params(t), LinkSystem: store.LinkSystem()}.NewTxn()
+	store := hamttest.NewStore()
+	txn, err := builder.Prototype{Params: c.Params(t), LinkSystem: store.LinkSystem()}.NewTxn()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := 1; ; n++ {
-		ops, ok := c.operations(t, n)
+		ops, ok := c.Operations(t, n)
 		if !ok {
 			return all
 		}

@@ -1,4 +1,4 @@
-package hamt_test
+package builder_test
 
 import (
 	"errors"
@@ -15,13 +15,13 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/teststore"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-func newPrototype() (builder.Prototype, *teststore.Store) {
-	s := teststore.New()
-	return builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem()}, s
+func newPrototype() (builder.Prototype, *hamttest.Store) {
+	s := hamttest.NewStore()
+	return builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem()}, s
 }
 
 // begin begins a map.
@@ -44,12 +44,12 @@ func entry(t *testing.T, ma datamodel.MapAssembler, key string, value int64) {
 }
 
 // finish ends a map and expects what is in it.
-func finish(t *testing.T, nb datamodel.NodeBuilder, ma datamodel.MapAssembler, want model) {
+func finish(t *testing.T, nb datamodel.NodeBuilder, ma datamodel.MapAssembler, want hamttest.Model) {
 	t.Helper()
 	if err := ma.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	expectContent(t, nb.Build().(*adl.Node), want)
+	hamttest.ExpectContent(t, nb.Build().(*adl.Node), want)
 }
 
 func expectPanic(t *testing.T, name string, f func()) {
@@ -90,13 +90,13 @@ func TestRepeatedKeys(t *testing.T) {
 			for range 2 {
 				err := repeat(ma)
 				var repeated datamodel.ErrRepeatedMapKey
-				if !errors.As(err, &repeated) || must(repeated.Key.AsString()) != "key-1" {
+				if !errors.As(err, &repeated) || hamttest.Must(repeated.Key.AsString()) != "key-1" {
 					t.Fatalf("error %v", err)
 				}
 			}
 			expectPanic(t, "AssembleValue after the error", func() { ma.AssembleValue() })
 			entry(t, ma, "key-2", 2)
-			finish(t, nb, ma, numbered(3))
+			finish(t, nb, ma, hamttest.Numbered(3))
 		})
 	}
 }
@@ -127,7 +127,7 @@ func TestMisusePanics(t *testing.T) {
 		},
 		"in a value": func(t *testing.T) (builderAndMap, map[string]bool) {
 			nb, ma := begin(t, prototype)
-			must(ma.AssembleEntry("key"))
+			hamttest.Must(ma.AssembleEntry("key"))
 			return builderAndMap{nb, ma}, nil
 		},
 		"finished": func(t *testing.T) (builderAndMap, map[string]bool) {
@@ -146,7 +146,7 @@ func TestMisusePanics(t *testing.T) {
 			"Finish":        func(b builderAndMap) { b.ma.Finish() },
 			"Build":         func(b builderAndMap) { b.nb.Build() },
 			"BeginMap":      func(b builderAndMap) { b.nb.BeginMap(0) },
-			"AssignNode":    func(b builderAndMap) { b.nb.AssignNode(decodeJSON(t, "{}")) },
+			"AssignNode":    func(b builderAndMap) { b.nb.AssignNode(hamttest.DecodeJSON(t, "{}")) },
 		} {
 			b, allowed := reach(t)
 			if allowed[call] {
@@ -182,12 +182,12 @@ func TestExpiredAssemblers(t *testing.T) {
 		"AssignNull": func() { va.AssignNull() }, "AssignBool": func() { va.AssignBool(true) },
 		"AssignInt": func() { va.AssignInt(1) }, "AssignFloat": func() { va.AssignFloat(1) },
 		"AssignString": func() { va.AssignString("x") }, "AssignBytes": func() { va.AssignBytes(nil) },
-		"AssignLink": func() { va.AssignLink(blockOf(nil).link) }, "AssignNode": func() { va.AssignNode(datamodel.Null) },
+		"AssignLink": func() { va.AssignLink(hamttest.BlockOf(nil).Link) }, "AssignNode": func() { va.AssignNode(datamodel.Null) },
 		"BeginMap": func() { va.BeginMap(0) }, "BeginList": func() { va.BeginList(0) },
 	} {
 		expectPanic(t, "the value's "+name, f)
 	}
-	finish(t, nb, ma, numbered(1))
+	finish(t, nb, ma, hamttest.Numbered(1))
 }
 
 // TestReset makes a builder new in every state, also after an error.
@@ -197,13 +197,13 @@ func TestReset(t *testing.T) {
 	for name, leave := range map[string]func(ma datamodel.MapAssembler){
 		"begun":      func(datamodel.MapAssembler) {},
 		"in a key":   func(ma datamodel.MapAssembler) { ma.AssembleKey() },
-		"in a value": func(ma datamodel.MapAssembler) { must(ma.AssembleEntry("left over")) },
+		"in a value": func(ma datamodel.MapAssembler) { hamttest.Must(ma.AssembleEntry("left over")) },
 		"half":       func(ma datamodel.MapAssembler) { entry(t, ma, "left over", 1) },
 		"finished":   func(ma datamodel.MapAssembler) { entry(t, ma, "left over", 1); ma.Finish() },
 		"failed": func(ma datamodel.MapAssembler) {
-			s.OnWrite = func(datamodel.Link, []byte) error { return errStore }
+			s.OnWrite = func(datamodel.Link, []byte) error { return hamttest.ErrStore }
 			defer func() { s.OnWrite = nil }()
-			if err := ma.Finish(); !errors.Is(err, errStore) {
+			if err := ma.Finish(); !errors.Is(err, hamttest.ErrStore) {
 				t.Error(err)
 			}
 			expectPanic(t, "Build after an error", func() { nb.Build() })
@@ -211,12 +211,12 @@ func TestReset(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			nb.Reset()
-			leave(must(nb.BeginMap(0)))
+			leave(hamttest.Must(nb.BeginMap(0)))
 			nb.Reset()
 			expectPanic(t, "Build after Reset", func() { nb.Build() })
-			ma := must(nb.BeginMap(0))
+			ma := hamttest.Must(nb.BeginMap(0))
 			entry(t, ma, "key-0", 0)
-			finish(t, nb, ma, numbered(1))
+			finish(t, nb, ma, hamttest.Numbered(1))
 		})
 	}
 }
@@ -231,10 +231,10 @@ func TestResetLeavesBuiltMap(t *testing.T) {
 	}
 	first := nb.Build().(*adl.Node)
 	nb.Reset()
-	ma = must(nb.BeginMap(0))
+	ma = hamttest.Must(nb.BeginMap(0))
 	entry(t, ma, "another", 7)
-	finish(t, nb, ma, model{"another": basicnode.NewInt(7)})
-	expectContent(t, first, numbered(1))
+	finish(t, nb, ma, hamttest.Model{"another": basicnode.NewInt(7)})
+	hamttest.ExpectContent(t, first, hamttest.Numbered(1))
 }
 
 // TestSizeHints: they are anybody's guess.
@@ -242,11 +242,11 @@ func TestSizeHints(t *testing.T) {
 	prototype, _ := newPrototype()
 	for _, hint := range []int64{-1, math.MinInt64, 0, 1, 3, 1 << 20, math.MaxInt64} {
 		nb := prototype.NewBuilder()
-		ma := must(nb.BeginMap(hint))
+		ma := hamttest.Must(nb.BeginMap(hint))
 		for i := range int64(30) {
 			entry(t, ma, fmt.Sprint("key-", i), i)
 		}
-		finish(t, nb, ma, numbered(30))
+		finish(t, nb, ma, hamttest.Numbered(30))
 	}
 }
 
@@ -261,7 +261,7 @@ func TestKeyKinds(t *testing.T) {
 		"bool":  func() error { return ka.AssignBool(true) },
 		"int":   func() error { return ka.AssignInt(1) },
 		"float": func() error { return ka.AssignFloat(1) },
-		"link":  func() error { return ka.AssignLink(blockOf(nil).link) },
+		"link":  func() error { return ka.AssignLink(hamttest.BlockOf(nil).Link) },
 		"map":   func() error { _, err := ka.BeginMap(0); return err },
 		"list":  func() error { _, err := ka.BeginList(0); return err },
 		"node":  func() error { return ka.AssignNode(basicnode.NewInt(1)) },
@@ -275,7 +275,7 @@ func TestKeyKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	entry(t, ma, "", 1)
-	finish(t, nb, ma, model{"\xff\x00": datamodel.Null, "": basicnode.NewInt(1)})
+	finish(t, nb, ma, hamttest.Model{"\xff\x00": datamodel.Null, "": basicnode.NewInt(1)})
 	if kind := ma.KeyPrototype(); kind == nil {
 		t.Error("no prototype of keys")
 	}
@@ -289,9 +289,9 @@ func TestRootKinds(t *testing.T) {
 		"null": nb.AssignNull, "bool": func() error { return nb.AssignBool(true) },
 		"int": func() error { return nb.AssignInt(1) }, "float": func() error { return nb.AssignFloat(1) },
 		"string": func() error { return nb.AssignString("x") }, "bytes": func() error { return nb.AssignBytes(nil) },
-		"link": func() error { return nb.AssignLink(blockOf(nil).link) },
+		"link": func() error { return nb.AssignLink(hamttest.BlockOf(nil).Link) },
 		"list": func() error { _, err := nb.BeginList(0); return err },
-		"node": func() error { return nb.AssignNode(decodeJSON(t, "[1]")) }, "nil": func() error { return nb.AssignNode(nil) },
+		"node": func() error { return nb.AssignNode(hamttest.DecodeJSON(t, "[1]")) }, "nil": func() error { return nb.AssignNode(nil) },
 		"null node": func() error { return nb.AssignNode(datamodel.Null) },
 	} {
 		if err := assign(); !errors.As(err, new(datamodel.ErrWrongKind)) {
@@ -301,13 +301,13 @@ func TestRootKinds(t *testing.T) {
 	if nb.Prototype() != datamodel.NodePrototype(prototype) {
 		t.Error("its prototype is another")
 	}
-	finish(t, nb, must(nb.BeginMap(0)), model{})
+	finish(t, nb, hamttest.Must(nb.BeginMap(0)), hamttest.Model{})
 }
 
 // TestValueKinds assembles each kind by its own method and as a node, and
 // expects equal maps.
 func TestValueKinds(t *testing.T) {
-	link := blockOf(nil).link
+	link := hamttest.BlockOf(nil).Link
 	for name, c := range map[string]struct {
 		node   datamodel.Node
 		assign func(va datamodel.NodeAssembler) error
@@ -323,11 +323,11 @@ func TestValueKinds(t *testing.T) {
 		"bytes":          {basicnode.NewBytes([]byte{0}), func(va datamodel.NodeAssembler) error { return va.AssignBytes([]byte{0}) }},
 		"nil bytes":      {basicnode.NewBytes(nil), func(va datamodel.NodeAssembler) error { return va.AssignBytes(nil) }},
 		"link":           {basicnode.NewLink(link), func(va datamodel.NodeAssembler) error { return va.AssignLink(link) }},
-		"empty list":     {decodeJSON(t, "[]"), func(va datamodel.NodeAssembler) error { la := must(va.BeginList(0)); return la.Finish() }},
-		"lists and maps": {decodeJSON(t, `{"b":[1,{"x":null}],"a":{}}`), assembleNested},
+		"empty list":     {hamttest.DecodeJSON(t, "[]"), func(va datamodel.NodeAssembler) error { la := hamttest.Must(va.BeginList(0)); return la.Finish() }},
+		"lists and maps": {hamttest.DecodeJSON(t, `{"b":[1,{"x":null}],"a":{}}`), assembleNested},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, want := stored(t, manyLevels(), model{"key": c.node})
+			_, want := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Model{"key": c.node})
 			prototype, _ := newPrototype()
 			nb, ma := begin(t, prototype)
 			va, err := ma.AssembleEntry("key")
@@ -337,8 +337,8 @@ func TestValueKinds(t *testing.T) {
 			if err := c.assign(va); err != nil {
 				t.Fatal(err)
 			}
-			finish(t, nb, ma, model{"key": c.node})
-			if rootOf(t, nb.Build().(*adl.Node)) != want {
+			finish(t, nb, ma, hamttest.Model{"key": c.node})
+			if hamttest.RootOf(t, nb.Build().(*adl.Node)) != want {
 				t.Error("another root than by AssignNode")
 			}
 		})
@@ -346,12 +346,12 @@ func TestValueKinds(t *testing.T) {
 }
 
 func assembleNested(va datamodel.NodeAssembler) error {
-	ma := must(va.BeginMap(2))
-	la := must(must(ma.AssembleEntry("b")).BeginList(2))
+	ma := hamttest.Must(va.BeginMap(2))
+	la := hamttest.Must(hamttest.Must(ma.AssembleEntry("b")).BeginList(2))
 	err := la.AssembleValue().AssignInt(1)
-	inner := must(la.AssembleValue().BeginMap(1))
+	inner := hamttest.Must(la.AssembleValue().BeginMap(1))
 	err = errors.Join(err, inner.AssembleKey().AssignString("x"), inner.AssembleValue().AssignNull(), inner.Finish(), la.Finish())
-	empty := must(must(ma.AssembleEntry("a")).BeginMap(0))
+	empty := hamttest.Must(hamttest.Must(ma.AssembleEntry("a")).BeginMap(0))
 	return errors.Join(err, empty.Finish(), ma.Finish())
 }
 
@@ -359,7 +359,7 @@ func assembleNested(va datamodel.NodeAssembler) error {
 // value may still come.
 func TestRefusedValues(t *testing.T) {
 	nested := func(va datamodel.NodeAssembler) error {
-		la := must(va.BeginList(1))
+		la := hamttest.Must(va.BeginList(1))
 		return errors.Join(la.AssembleValue().AssignFloat(math.NaN()), la.Finish())
 	}
 	for name, assign := range map[string]func(va datamodel.NodeAssembler) error{
@@ -386,7 +386,7 @@ func TestRefusedValues(t *testing.T) {
 			if err := va.AssignInt(0); err != nil {
 				t.Fatal(err)
 			}
-			finish(t, nb, ma, numbered(1))
+			finish(t, nb, ma, hamttest.Numbered(1))
 		})
 	}
 }
@@ -396,7 +396,7 @@ func deepList(t *testing.T, depth int) datamodel.Node {
 	n := datamodel.Null
 	for range depth {
 		nb := basicnode.Prototype.List.NewBuilder()
-		la := must(nb.BeginList(1))
+		la := hamttest.Must(nb.BeginList(1))
 		if err := errors.Join(la.AssembleValue().AssignNode(n), la.Finish()); err != nil {
 			t.Fatal(err)
 		}
@@ -409,22 +409,22 @@ func deepList(t *testing.T, depth int) datamodel.Node {
 // store, is taken as it is.
 func TestAssignNode(t *testing.T) {
 	prototype, s := newPrototype()
-	_, want := stored(t, manyLevels(), numbered(40))
+	_, want := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(40))
 	nb := basicnode.Prototype.Map.NewBuilder()
-	ma := must(nb.BeginMap(40))
+	ma := hamttest.Must(nb.BeginMap(40))
 	for i := range int64(40) {
 		entry(t, ma, fmt.Sprint("key-", i), i)
 	}
 	if err := ma.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	others := teststore.New()
+	others := hamttest.NewStore()
 	for name, source := range map[string]datamodel.Node{
 		"plain map":             nb.Build(),
-		"HAMT like this":        build(t, builder.Prototype{Params: manyLevels(), LinkSystem: others.LinkSystem()}, numbered(40)),
-		"HAMT of another":       build(t, builder.Prototype{Params: params.Default(), LinkSystem: s.LinkSystem()}, numbered(40)),
-		"HAMT in DAG-JSON":      build(t, builder.Prototype{Params: manyLevels(), LinkSystem: s.LinkSystem(), LinkPrototype: linkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32)}, numbered(40)),
-		"HAMT, same LinkSystem": build(t, prototype, numbered(40)),
+		"HAMT like this":        hamttest.Build(t, builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: others.LinkSystem()}, hamttest.Numbered(40)),
+		"HAMT of another":       hamttest.Build(t, builder.Prototype{Params: params.Default(), LinkSystem: s.LinkSystem()}, hamttest.Numbered(40)),
+		"HAMT in DAG-JSON":      hamttest.Build(t, builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem(), LinkPrototype: hamttest.LinkPrototype(multicodec.DagJson, multicodec.Sha2_256, 32)}, hamttest.Numbered(40)),
+		"HAMT, same LinkSystem": hamttest.Build(t, prototype, hamttest.Numbered(40)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			nb := prototype.NewBuilder()
@@ -432,13 +432,13 @@ func TestAssignNode(t *testing.T) {
 				t.Fatal(err)
 			}
 			n := nb.Build().(*adl.Node)
-			expectContent(t, n, numbered(40))
-			if rootOf(t, n) != want || s.Block(want) == nil {
-				t.Errorf("root %s, want %s", rootOf(t, n), want)
+			hamttest.ExpectContent(t, n, hamttest.Numbered(40))
+			if hamttest.RootOf(t, n) != want || s.Block(want) == nil {
+				t.Errorf("root %s, want %s", hamttest.RootOf(t, n), want)
 			}
 		})
 	}
-	n := load(t, s, want)
+	n := hamttest.Load(t, s, want)
 	s.TakeLoads()
 	s.TakeWrites()
 	same := n.Prototype().NewBuilder()
@@ -453,11 +453,11 @@ func TestAssignNode(t *testing.T) {
 // TestAssignNodeReportsSource: what goes wrong in the map that is copied comes
 // out.
 func TestAssignNodeReportsSource(t *testing.T) {
-	b := newBrokenTree(t)
-	b.store.Remove(b.link)
+	b := hamttest.NewBrokenTree(t)
+	b.Store.Remove(b.Link)
 	prototype, s := newPrototype()
-	err := prototype.NewBuilder().AssignNode(load(t, b.store, b.root))
-	expectFaultAt(t, err, fault.ErrMissing, b.link, b.path)
+	err := prototype.NewBuilder().AssignNode(hamttest.Load(t, b.Store, b.Root))
+	hamttest.ExpectFaultAt(t, err, fault.ErrMissing, b.Link, b.Path)
 	if s.Len() > 0 {
 		t.Errorf("%d blocks were written", s.Len())
 	}
@@ -465,7 +465,7 @@ func TestAssignNodeReportsSource(t *testing.T) {
 
 // TestFinishError leaves no root, and what comes after a Reset is whole.
 func TestFinishError(t *testing.T) {
-	_, want := stored(t, manyLevels(), numbered(40))
+	_, want := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(40))
 	for n := range 10 {
 		prototype, s := newPrototype()
 		nb, ma := begin(t, prototype)
@@ -475,11 +475,11 @@ func TestFinishError(t *testing.T) {
 		left := n
 		s.OnWrite = func(datamodel.Link, []byte) error {
 			if left--; left < 0 {
-				return errStore
+				return hamttest.ErrStore
 			}
 			return nil
 		}
-		if err := ma.Finish(); !errors.Is(err, errStore) {
+		if err := ma.Finish(); !errors.Is(err, hamttest.ErrStore) {
 			t.Fatalf("error %v", err)
 		}
 		if s.Len() != n || s.Block(want) != nil {
@@ -488,10 +488,10 @@ func TestFinishError(t *testing.T) {
 		expectPanic(t, "AssembleKey after an error", func() { ma.AssembleKey() })
 		s.OnWrite = nil
 		nb.Reset()
-		if err := nb.AssignNode(build(t, builder.Prototype{LinkSystem: teststore.New().LinkSystem()}, numbered(40))); err != nil {
+		if err := nb.AssignNode(hamttest.Build(t, builder.Prototype{LinkSystem: hamttest.NewStore().LinkSystem()}, hamttest.Numbered(40))); err != nil {
 			t.Fatal(err)
 		}
-		if rootOf(t, nb.Build().(*adl.Node)) != want {
+		if hamttest.RootOf(t, nb.Build().(*adl.Node)) != want {
 			t.Error("another root after Reset")
 		}
 	}
@@ -500,21 +500,23 @@ func TestFinishError(t *testing.T) {
 // TestPrototypeErrors: a prototype that makes no sense says so as soon as there
 // is somebody to hear it.
 func TestPrototypeErrors(t *testing.T) {
-	s := teststore.New()
+	s := hamttest.NewStore()
 	good := builder.Prototype{Params: params.Default(), LinkSystem: s.LinkSystem()}
-	v0 := linkPrototype(multicodec.DagPb, multicodec.Sha2_256, 32)
+	v0 := hamttest.LinkPrototype(multicodec.DagPb, multicodec.Sha2_256, 32)
 	v0.Version = 0
 	for name, change := range map[string]func(p *builder.Prototype){
-		"no LinkSystem":      func(p *builder.Prototype) { p.LinkSystem = nil },
-		"bit width 2":        func(p *builder.Prototype) { p.Params.BitWidth = 2 },
-		"bit width 17":       func(p *builder.Prototype) { p.Params.BitWidth = 17 },
-		"bucket size 0":      func(p *builder.Prototype) { p.Params.BucketSize = 0 },
-		"unknown layout":     func(p *builder.Prototype) { p.Params.Layout = 9 },
-		"read-only layout":   func(p *builder.Prototype) { p.Params.Layout = params.FilecoinV0 },
-		"unknown hash":       func(p *builder.Prototype) { p.Params.HashAlg = 0x3fffff },
-		"CIDv0":              func(p *builder.Prototype) { p.LinkPrototype = v0 },
-		"unknown codec":      func(p *builder.Prototype) { p.LinkPrototype = linkPrototype(0x3fffff, multicodec.Sha2_256, 32) },
-		"unknown block hash": func(p *builder.Prototype) { p.LinkPrototype = linkPrototype(multicodec.DagCbor, 0x3fffff, 32) },
+		"no LinkSystem":    func(p *builder.Prototype) { p.LinkSystem = nil },
+		"bit width 2":      func(p *builder.Prototype) { p.Params.BitWidth = 2 },
+		"bit width 17":     func(p *builder.Prototype) { p.Params.BitWidth = 17 },
+		"bucket size 0":    func(p *builder.Prototype) { p.Params.BucketSize = 0 },
+		"unknown layout":   func(p *builder.Prototype) { p.Params.Layout = 9 },
+		"read-only layout": func(p *builder.Prototype) { p.Params.Layout = params.FilecoinV0 },
+		"unknown hash":     func(p *builder.Prototype) { p.Params.HashAlg = 0x3fffff },
+		"CIDv0":            func(p *builder.Prototype) { p.LinkPrototype = v0 },
+		"unknown codec": func(p *builder.Prototype) {
+			p.LinkPrototype = hamttest.LinkPrototype(0x3fffff, multicodec.Sha2_256, 32)
+		},
+		"unknown block hash": func(p *builder.Prototype) { p.LinkPrototype = hamttest.LinkPrototype(multicodec.DagCbor, 0x3fffff, 32) },
 		"no CIDs":            func(p *builder.Prototype) { p.LinkPrototype = otherPrototype{} },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -522,7 +524,7 @@ func TestPrototypeErrors(t *testing.T) {
 			change(&p)
 			for way, make := range map[string]func() error{
 				"BeginMap":   func() error { _, err := p.NewBuilder().BeginMap(0); return err },
-				"AssignNode": func() error { return p.NewBuilder().AssignNode(decodeJSON(t, "{}")) },
+				"AssignNode": func() error { return p.NewBuilder().AssignNode(hamttest.DecodeJSON(t, "{}")) },
 				"NewTxn":     func() error { _, err := p.NewTxn(); return err },
 				"NewBulk":    func() error { _, err := p.NewBulk(builder.BulkOptions{}); return err },
 			} {
@@ -544,13 +546,13 @@ func (otherPrototype) BuildLink([]byte) datamodel.Link { return nil }
 // TestMaxDepth: more keys with one hash than a bucket holds have no tree. All
 // ways of making one say so, write nothing that links to it, and name keys.
 func TestMaxDepth(t *testing.T) {
-	content := model{}
+	content := hamttest.Model{}
 	for i := range 4 {
 		content[fmt.Sprint("key-", i)] = datamodel.Null
 	}
-	p := params.Params{HashAlg: constantHashCode, BitWidth: 5, BucketSize: 3}
-	for way, make := range makers {
-		s := teststore.New()
+	p := params.Params{HashAlg: hamttest.ConstantHashCode, BitWidth: 5, BucketSize: 3}
+	for way, make := range hamttest.Makers {
+		s := hamttest.NewStore()
 		_, err := make(t.Context(), builder.Prototype{Params: p, LinkSystem: s.LinkSystem()}, content)
 		var f *fault.Error
 		if !errors.Is(err, fault.ErrMaxDepth) || !errors.As(err, &f) || len(f.Path) == 0 {

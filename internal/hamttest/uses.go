@@ -1,0 +1,151 @@
+package hamttest
+
+import (
+	"context"
+
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
+)
+
+// ReachesMany are the uses that load more than one path.
+var ReachesMany = map[string]bool{
+	"MapIterator": true, "Entries": true, "Keys": true, "KeyStrings": true, "Values": true, "Blocks": true,
+	"Count": true, "Stats": true, "Verify": true, "Rebuild": true,
+}
+
+// Uses are all the ways into a map that reach every block, or those to a key.
+var Uses = map[string]func(ctx context.Context, n *adl.Node, key string) error{
+	"Get": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := n.Get(ctx, []byte(key))
+		return err
+	},
+	"GetString": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := n.GetString(ctx, key)
+		return err
+	},
+	"GetRaw": func(ctx context.Context, n *adl.Node, key string) error {
+		_, _, err := n.GetRaw(ctx, []byte(key))
+		return err
+	},
+	"Has": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := n.Has(ctx, []byte(key))
+		return err
+	},
+	"HasString": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := n.HasString(ctx, key)
+		return err
+	},
+	"Locate": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := n.Locate(ctx, []byte(key))
+		return err
+	},
+	"LookupByString": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := n.WithContext(ctx).LookupByString(key)
+		return err
+	},
+	"LookupByNode": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := n.WithContext(ctx).LookupByNode(basicnode.NewBytes([]byte(key)))
+		return err
+	},
+	"LookupBySegment": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := n.WithContext(ctx).LookupBySegment(datamodel.PathSegmentOfString(key))
+		return err
+	},
+	"MapIterator": func(ctx context.Context, n *adl.Node, _ string) error {
+		for it := n.WithContext(ctx).MapIterator(); !it.Done(); {
+			if _, _, err := it.Next(); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"Entries": func(ctx context.Context, n *adl.Node, _ string) error {
+		for _, err := range n.Entries(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"Keys": func(ctx context.Context, n *adl.Node, _ string) error {
+		for _, err := range n.Keys(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"KeyStrings": func(ctx context.Context, n *adl.Node, _ string) error {
+		for _, err := range n.KeyStrings(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"Values": func(ctx context.Context, n *adl.Node, _ string) error {
+		for _, err := range n.Values(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"Blocks": func(ctx context.Context, n *adl.Node, _ string) error {
+		for _, err := range n.Blocks(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"RawBlocks": func(ctx context.Context, n *adl.Node, _ string) error {
+		for _, err := range n.RawBlocks(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"Count": func(ctx context.Context, n *adl.Node, _ string) error {
+		_, err := n.Count(ctx)
+		return err
+	},
+	"Stats": func(ctx context.Context, n *adl.Node, _ string) error {
+		_, err := n.Stats(ctx)
+		return err
+	},
+	"Verify": func(ctx context.Context, n *adl.Node, _ string) error {
+		for err := range n.Verify(ctx) {
+			return err
+		}
+		return nil
+	},
+	"Txn.Get": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := Must(builder.NewTxn(n)).Get(ctx, []byte(key))
+		return err
+	},
+	"Txn.Delete": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := Must(builder.NewTxn(n)).Delete(ctx, []byte(key))
+		return err
+	},
+	"Txn.SetIfAbsent": func(ctx context.Context, n *adl.Node, key string) error {
+		_, err := Must(builder.NewTxn(n)).SetIfAbsent(ctx, []byte(key), datamodel.Null)
+		return err
+	},
+	"Txn.Commit": func(ctx context.Context, n *adl.Node, key string) error {
+		txn := Must(builder.NewTxn(n))
+		if err := txn.SetString(key, datamodel.Null); err != nil {
+			return err
+		}
+		_, _, err := txn.Commit(ctx)
+		return err
+	},
+	"Rebuild": func(ctx context.Context, n *adl.Node, _ string) error {
+		_, err := builder.Rebuild(ctx, n, builder.PrototypeOf(n), builder.BulkOptions{})
+		return err
+	},
+}
