@@ -7,7 +7,9 @@ import (
 	"hash"
 	"hash/fnv"
 	"io"
+	"sync/atomic"
 
+	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime"
 	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/codec/dagjson"
@@ -21,6 +23,7 @@ import (
 	"github.com/ipld/go-ipld-prime/traversal/selector"
 	selectorparse "github.com/ipld/go-ipld-prime/traversal/selector/parse"
 	"github.com/multiformats/go-multicodec"
+	"github.com/multiformats/go-multihash"
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
@@ -339,6 +342,73 @@ func ExampleEntriesSelector() {
 	}
 	fmt.Println(matches)
 	// Output: 2
+}
+
+// With EntitySelector a traversal loads a map's own blocks, and none of those
+// that its values link to.
+func ExampleEntitySelector() {
+	lsys := newLinkSystem()
+	elsewhere := exampleMap(lsys, map[string]datamodel.Node{"far": basicnode.NewInt(1)})
+	entries := map[string]datamodel.Node{}
+	for i := range 1000 {
+		entries[fmt.Sprint("key ", i)] = basicnode.NewLink(elsewhere)
+	}
+	root := exampleMap(lsys, entries)
+	hamt.Register(lsys)
+
+	var loads atomic.Int64
+	open := lsys.StorageReadOpener
+	lsys.StorageReadOpener = func(lctx linking.LinkContext, link datamodel.Link) (io.Reader, error) {
+		loads.Add(1)
+		return open(lctx, link)
+	}
+	err := exampleWalk(lsys, root, hamt.EntitySelector(), func(_ traversal.Progress, n datamodel.Node) error {
+		fmt.Println(n.Kind())
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	loaded := loads.Load()
+	m, err := hamt.Load(context.Background(), lsys, root)
+	if err != nil {
+		panic(err)
+	}
+	stats, err := m.Stats(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(loaded == stats.Blocks)
+	// Output:
+	// map
+	// true
+}
+
+// One level deep in the values: what they link to is loaded as well.
+func ExampleEntriesAndLinksSelector() {
+	lsys := newLinkSystem()
+	portrait, err := lsys.Store(linking.LinkContext{}, cidlink.LinkPrototype{Prefix: cid.NewPrefixV1(cid.DagCBOR, multihash.SHA2_256)}, basicnode.NewString("a portrait"))
+	if err != nil {
+		panic(err)
+	}
+	rabbit, err := qp.BuildMap(basicnode.Prototype.Any, 1, func(ma datamodel.MapAssembler) {
+		qp.MapEntry(ma, "portrait", qp.Link(portrait))
+	})
+	if err != nil {
+		panic(err)
+	}
+	root := exampleMap(lsys, map[string]datamodel.Node{"Rabbit": rabbit})
+	hamt.Register(lsys)
+	err = exampleWalk(lsys, root, hamt.EntriesAndLinksSelector(), func(p traversal.Progress, n datamodel.Node) error {
+		fmt.Println(p.Path, n.Kind())
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	// Output:
+	// Rabbit map
+	// Rabbit/portrait string
 }
 
 // A traversal that could not look into a block ends as if there was nothing in

@@ -57,7 +57,6 @@ func (m *Map[V]) Get(ctx context.Context, key string) (V, error) {
 func (m *Map[V]) All(ctx context.Context) (entries iter.Seq2[string, V], failed func() error) {
 	var err error
 	return func(yield func(string, V) bool) {
-		err = nil
 		for e, walkErr := range m.node.Entries(ctx) {
 			value, valueErr := e.Value()
 			var v V
