@@ -59,10 +59,14 @@ func expectLocated(t *testing.T, s *hamttest.Store, root datamodel.Link, options
 	t.Helper()
 	n, lsys := hamttest.Load(t, s, root, options...), s.LinkSystem()
 	start := hamttest.LoadAny(t, lsys, root)
+	var entries []adl.Entry // all of them first, since they are loaded ahead
 	for e, err := range n.Entries(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		entries = append(entries, e)
+	}
+	for _, e := range entries {
 		want, err := e.Value()
 		if err != nil {
 			t.Fatal(err)
