@@ -32,8 +32,9 @@ type writer struct {
 	cancel context.CancelFunc
 	sink   *store.Sink
 	atOnce int
-	wrote  func()        // after each block, never twice at once
-	turn   chan struct{} // a place for the one write, where there is only one
+	wrote  func() // after each block, never twice at once
+
+	single sync.Mutex // held by the one write, where there is only one
 
 	mu     sync.Mutex
 	ended  sync.Cond  // a write has
@@ -60,7 +61,7 @@ func (w *workshop) writer(ctx context.Context, wrote func()) *writer {
 	if wrote == nil {
 		wrote = func() {}
 	}
-	out := &writer{sink: w.sink, atOnce: w.WritesAtOnce, wrote: wrote, turn: make(chan struct{}, 1)}
+	out := &writer{sink: w.sink, atOnce: w.WritesAtOnce, wrote: wrote}
 	out.ctx, out.cancel = context.WithCancel(ctx)
 	out.ended.L = &out.mu
 	return out
@@ -97,30 +98,15 @@ func (w *writer) add(p *pending) error {
 	return nil
 }
 
-// write writes a block when its turn has come.
+// write writes a block when no other write is under way.
 func (w *writer) write(block store.Block) error {
-	w.takeTurn()
-	defer func() { <-w.turn }()
+	w.single.Lock()
+	defer w.single.Unlock()
 	err := w.sink.Write(w.ctx, block)
 	if err == nil {
 		w.wrote()
 	}
 	return err
-}
-
-// takeTurn waits until no other write is under way. One to a store in memory
-// ends sooner than a goroutine that waits for it has gone to sleep, so before
-// that it tries for a while.
-func (w *writer) takeTurn() {
-	const tries = 500 // some microseconds
-	for range tries {
-		select {
-		case w.turn <- struct{}{}:
-			return
-		default:
-		}
-	}
-	w.turn <- struct{}{}
 }
 
 // work writes a block, and then others as long as there are any.
