@@ -497,52 +497,6 @@ func TestFinishError(t *testing.T) {
 	}
 }
 
-// TestPrototypeErrors: a prototype that makes no sense says so as soon as there
-// is somebody to hear it.
-func TestPrototypeErrors(t *testing.T) {
-	s := hamttest.NewStore()
-	good := builder.Prototype{Params: params.Default(), LinkSystem: s.LinkSystem()}
-	v0 := hamttest.LinkPrototype(multicodec.DagPb, multicodec.Sha2_256, 32)
-	v0.Version = 0
-	for name, change := range map[string]func(p *builder.Prototype){
-		"no LinkSystem":    func(p *builder.Prototype) { p.LinkSystem = nil },
-		"bit width 2":      func(p *builder.Prototype) { p.Params.BitWidth = 2 },
-		"bit width 17":     func(p *builder.Prototype) { p.Params.BitWidth = 17 },
-		"bucket size 0":    func(p *builder.Prototype) { p.Params.BucketSize = 0 },
-		"unknown layout":   func(p *builder.Prototype) { p.Params.Layout = 9 },
-		"read-only layout": func(p *builder.Prototype) { p.Params.Layout = params.FilecoinV0 },
-		"unknown hash":     func(p *builder.Prototype) { p.Params.HashAlg = 0x3fffff },
-		"CIDv0":            func(p *builder.Prototype) { p.LinkPrototype = v0 },
-		"unknown codec": func(p *builder.Prototype) {
-			p.LinkPrototype = hamttest.LinkPrototype(0x3fffff, multicodec.Sha2_256, 32)
-		},
-		"unknown block hash": func(p *builder.Prototype) { p.LinkPrototype = hamttest.LinkPrototype(multicodec.DagCbor, 0x3fffff, 32) },
-		"no CIDs":            func(p *builder.Prototype) { p.LinkPrototype = otherPrototype{} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := good
-			change(&p)
-			for way, make := range map[string]func() error{
-				"BeginMap":   func() error { _, err := p.NewBuilder().BeginMap(0); return err },
-				"AssignNode": func() error { return p.NewBuilder().AssignNode(hamttest.DecodeJSON(t, "{}")) },
-				"NewTxn":     func() error { _, err := p.NewTxn(); return err },
-				"NewBulk":    func() error { _, err := p.NewBulk(builder.BulkOptions{}); return err },
-			} {
-				if err := make(); err == nil {
-					t.Errorf("%s takes it", way)
-				} else if name == "unknown hash" && !errors.Is(err, fault.ErrUnknownHash) || name == "read-only layout" && !errors.Is(err, fault.ErrReadOnlyLayout) {
-					t.Errorf("%s: %v", way, err)
-				}
-			}
-		})
-	}
-}
-
-// otherPrototype is of some other world than that of CIDs.
-type otherPrototype struct{}
-
-func (otherPrototype) BuildLink([]byte) datamodel.Link { return nil }
-
 // TestMaxDepth: more keys with one hash than a bucket holds have no tree. All
 // ways of making one say so, write nothing that links to it, and name keys.
 func TestMaxDepth(t *testing.T) {

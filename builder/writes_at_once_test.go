@@ -1,7 +1,6 @@
 package builder_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -349,71 +348,6 @@ func TestOversizedAtOnce(t *testing.T) {
 				if !errors.Is(err, fault.ErrTooLarge) || flying.Load() > 0 {
 					t.Errorf("error %v; %d writes are under way", err, flying.Load())
 				}
-			})
-		})
-	}
-}
-
-// TestBulkWritesValuesMeanwhile: Set does not wait for the values' blocks,
-// Finish does; their errors come late and are final, and Close leaves nothing
-// under way.
-func TestBulkWritesValuesMeanwhile(t *testing.T) {
-	values := func(b *builder.Bulk) (err error) {
-		for i := range 64 {
-			err = errors.Join(err, b.Set(fmt.Append(nil, i), basicnode.NewBytes(bytes.Repeat([]byte{byte(i)}, 100))))
-		}
-		return err
-	}
-	for name, c := range map[string]func(t *testing.T, s *hamttest.Store, b *builder.Bulk){
-		"finished": func(t *testing.T, s *hamttest.Store, b *builder.Bulk) {
-			began := time.Now()
-			if err := values(b); err != nil || time.Since(began) > 0 {
-				t.Errorf("Set took %v, %v", time.Since(began), err)
-			}
-			hamttest.Must(b.Finish(t.Context()))
-			if took := time.Since(began); took != 5*time.Minute || s.Len() != 65 { // values of four times, and the root
-				t.Errorf("it took %v to write %d blocks", took, s.Len())
-			}
-		},
-		"closed": func(t *testing.T, s *hamttest.Store, b *builder.Bulk) {
-			if err := values(b); err != nil {
-				t.Fatal(err)
-			}
-			began := time.Now()
-			if err := b.Close(); err != nil || time.Since(began) > 0 || s.Len() > 0 {
-				t.Errorf("it took %v, %v; %d blocks are written", time.Since(began), err, s.Len())
-			}
-		},
-		"cancelled": func(t *testing.T, s *hamttest.Store, b *builder.Bulk) {
-			if err := values(b); err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			began := time.Now()
-			if _, err := b.Finish(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
-				t.Errorf("it took %v: %v", time.Since(began), err)
-			}
-		},
-		"failed": func(t *testing.T, s *hamttest.Store, b *builder.Bulk) {
-			s.OnWrite = func(datamodel.Link, []byte) error { return hamttest.ErrStore }
-			if err := b.Set([]byte("a"), basicnode.NewBytes(make([]byte, 100))); err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-			if err := b.Set([]byte("b"), basicnode.NewBytes(make([]byte, 101))); !errors.Is(err, hamttest.ErrStore) {
-				t.Errorf("a later Set: %v", err)
-			}
-			if _, err := b.Finish(t.Context()); !errors.Is(err, hamttest.ErrStore) || s.Len() > 0 {
-				t.Errorf("Finish: %v; %d blocks are written", err, s.Len())
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := hamttest.NewStore()
-				s.WriteDelay = func(datamodel.Link) time.Duration { return time.Minute }
-				c(t, s, hamttest.Must(builder.Prototype{LinkSystem: s.LinkSystem(), WritesAtOnce: 16, InlineBytes: 50}.NewBulk(builder.BulkOptions{})))
 			})
 		})
 	}

@@ -3,13 +3,17 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"io"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
-	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/ipld/go-ipld-prime/linking"
 
+	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -68,22 +72,6 @@ func TestCancelledMidway(t *testing.T) {
 				})
 			}
 		}
-	}
-}
-
-// TestVerifyEndsWithItsContext: one report, the last, however many blocks were
-// to follow.
-func TestVerifyEndsWithItsContext(t *testing.T) {
-	s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(200))
-	n := hamttest.Load(t, s, root)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	var reports []error
-	for err := range n.Verify(ctx) {
-		reports = append(reports, err)
-	}
-	if len(reports) != 1 || !errors.Is(reports[0], context.Canceled) {
-		t.Errorf("reports %v", reports)
 	}
 }
 
@@ -165,48 +153,36 @@ func TestCancelledWrites(t *testing.T) {
 	}
 }
 
-// TestBulkLeavesNoSpill: what was spilled is gone, whatever the end was.
-func TestBulkLeavesNoSpill(t *testing.T) {
-	for name, end := range map[string]func(b *builder.Bulk, s *hamttest.Store){
-		"finished": func(b *builder.Bulk, _ *hamttest.Store) { hamttest.Must(b.Finish(t.Context())) },
-		"closed":   func(b *builder.Bulk, _ *hamttest.Store) { b.Close() },
-		"cancelled": func(b *builder.Bulk, _ *hamttest.Store) {
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			_, err := b.Finish(ctx)
-			hamttest.ExpectCancelled(t, err)
-		},
-		"failed": func(b *builder.Bulk, s *hamttest.Store) {
-			s.OnWrite = func(datamodel.Link, []byte) error { return hamttest.ErrStore }
-			if _, err := b.Finish(t.Context()); !errors.Is(err, hamttest.ErrStore) {
-				t.Error(err)
+// TestStoreTimeoutIsShared: a store's own time limit is an answer like any
+// other, and not each waiter's to wait for again.
+func TestStoreTimeoutIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, root := hamttest.Stored(t, hamttest.ManyLevels(), hamttest.Numbered(50))
+		lsys := *s.LinkSystem()
+		open := lsys.StorageReadOpener
+		lsys.StorageReadOpener = func(lctx linking.LinkContext, link datamodel.Link) (io.Reader, error) {
+			if link == root {
+				return open(lctx, link)
 			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, dir := hamttest.NewStore(), t.TempDir()
-			b := hamttest.Must(builder.Prototype{LinkSystem: s.LinkSystem()}.NewBulk(builder.BulkOptions{MemoryBytes: 1, SpillDir: dir}))
-			for key, value := range hamttest.Numbered(200) { // more than are merged at once
-				if err := b.Set([]byte(key), value); err != nil {
-					t.Fatal(err)
+			time.Sleep(time.Second)
+			return nil, context.DeadlineExceeded
+		}
+		m, err := hamt.Load(t.Context(), &lsys, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var wait sync.WaitGroup
+		for range 40 {
+			wait.Go(func() {
+				if _, err := m.GetString(t.Context(), "key-1"); !errors.Is(err, fault.ErrMissing) {
+					t.Errorf("error %v", err)
 				}
-			}
-			if !hamttest.IsSpilled(t, dir) {
-				t.Fatal("nothing was spilled")
-			}
-			end(b, s)
-			if hamttest.IsSpilled(t, dir) {
-				t.Error("the spill is still there")
-			}
-			if err := b.Set([]byte("key"), basicnode.NewInt(1)); err == nil {
-				t.Error("the Bulk still takes entries")
-			}
-			if _, err := b.Finish(t.Context()); err == nil {
-				t.Error("the Bulk can be finished again")
-			}
-			if err := b.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+			})
+		}
+		wait.Wait()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("40 equal lookups took %s", took)
+		}
+	})
 }

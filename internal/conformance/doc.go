@@ -1,14 +1,28 @@
-// Package conformance tests the library as a whole, by its public API:
+// Package conformance tests the library as a whole, by its public API. Tests of
+// one package stand beside its code.
 //
-//   - against the specification and other implementations: the documents in
-//     spec-fixtures (fixtures_test.go), go-ipld-prime's own suite for maps
-//     (suite_test.go), block codecs and hashes (codecs_test.go);
-//   - against a simpler self: random scripts against a Go map (machine_test.go;
-//     go test -args -long runs thousands), the block parser against the schema
-//     (differential_test.go, fuzz_test.go);
-//   - against the world: stores that fail, lie, or never end (errors_test.go,
-//     hostile_test.go, endless_test.go, loose_test.go, fuzz_read_test.go), and
-//     contexts that are cancelled (cancel_test.go).
+// The specification and other implementations:
 //
-// Tests of one package stand beside its code.
+//   - fixtures_test.go builds, reads and refuses what the documents in
+//     spec-fixtures say, which other implementations wrote.
+//   - nodesuite_test.go runs go-ipld-prime's own tests of maps.
+//   - codecs_test.go uses other block codecs, block hashes and key hashes.
+//
+// One map, however it came about:
+//
+//   - ways_test.go makes maps in every way and order, and expects one root.
+//   - operations_test.go runs random scripts against a Go map, and fuzzes them
+//     (FuzzOperations). go test -args -long runs thousands.
+//
+// What a store may answer:
+//
+//   - faults_test.go breaks blocks and expects errors that name them.
+//   - noncanonical_test.go reads maps that no builder writes.
+//   - depth_test.go reads trees that are meant never to end.
+//   - read_path_test.go fuzzes everything that reads (FuzzReadPath), over a
+//     store that lies.
+//   - linksystem_test.go uses LinkSystems that lack what others have.
+//   - cancel_test.go ends contexts before and during every use.
+//
+// The block parser is fuzzed against the schema in internal/block.
 package conformance

@@ -50,7 +50,7 @@ func testSteps(t *testing.T, c hamttest.Fixture) {
 		}
 		step := fmt.Sprintf("step-%d/", n)
 		before := txn.Base()
-		applyTo(t, txn, ops)
+		hamttest.ApplyTo(t, txn, ops)
 		if why, refused := c.Hunk(step + "refuse"); refused {
 			expectRefusal(t, store, txn, why)
 			if txn.Base() != before {
@@ -74,21 +74,6 @@ func testSteps(t *testing.T, c hamttest.Fixture) {
 		hamttest.ExpectContent(t, node, content)
 		hamttest.ExpectVerified(t, node)
 		expectOtherWays(t, prototype, content, want)
-	}
-}
-
-func applyTo(t *testing.T, txn *builder.Txn, ops []hamttest.Operation) {
-	t.Helper()
-	for _, op := range ops {
-		var err error
-		if op.Value == nil {
-			_, err = txn.Delete(t.Context(), op.Key)
-		} else {
-			err = txn.Set(op.Key, op.Value)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 

@@ -173,3 +173,21 @@ func Names(links []datamodel.Link) (list []string) {
 	}
 	return list
 }
+
+// NonCanonicalRoots are roots that can be read and are not canonical: one entry with
+// a key of two zero bytes under the identity hash, at index 0, and next to it
+// one at index 4. What is loose is in the first value, or around it.
+func NonCanonicalRoots() map[string][]byte {
+	root := func(value string) []byte {
+		return []byte("\xa3\x64hamt\x82\x41\x11\x82\x81\x82\x42\x00\x00" + value + "\x81\x82\x42\x80\x00\xf4\x67hashAlg\x00\x6abucketSize\x02")
+	}
+	return map[string][]byte{
+		"float of 16 bits":    root("\xf9\x3c\x00"),
+		"float of 32 bits":    root("\xfa\x3f\x80\x00\x00"),
+		"undefined":           root("\xf7"),
+		"keys out of order":   root("\xa2\x61b\x01\x61a\x02"),
+		"within a list":       root("\x82\x01\xa1\x61k\xf7"),
+		"fields out of order": []byte("\xa3\x6abucketSize\x02\x64hamt\x82\x41\x11\x82\x81\x82\x42\x00\x00\x01\x81\x82\x42\x80\x00\xf4\x67hashAlg\x00"),
+		"empty bucket":        []byte("\xa3\x64hamt\x82\x41\x13\x83\x81\x82\x42\x00\x00\x01\x80\x81\x82\x42\x80\x00\xf4\x67hashAlg\x00\x6abucketSize\x02"),
+	}
+}

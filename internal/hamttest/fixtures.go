@@ -340,3 +340,20 @@ func StoredFixture(t *testing.T, c Fixture) (*Store, datamodel.Link) {
 		}
 	}
 }
+
+// SomeBlocks are the seeds of the fuzz targets: blocks of all kinds that are
+// not too long, from the documents that have the oddest ones.
+func SomeBlocks(f *testing.F, most int) (all [][]byte) {
+	f.Helper()
+	for _, document := range []string{"refused.md", "leftovers.md", "values.md", "keys.md", "selectors.md"} {
+		for _, b := range DocumentBlocks(f, document) {
+			if len(b) <= most {
+				all = append(all, b)
+			}
+		}
+	}
+	if len(all) < 50 {
+		f.Fatalf("only %d seeds", len(all))
+	}
+	return all
+}

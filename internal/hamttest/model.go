@@ -162,3 +162,19 @@ var Makers = map[string]Maker{
 		return n, err
 	},
 }
+
+// ApplyTo does operations in a transaction.
+func ApplyTo(t *testing.T, txn *builder.Txn, ops []Operation) {
+	t.Helper()
+	for _, op := range ops {
+		var err error
+		if op.Value == nil {
+			_, err = txn.Delete(t.Context(), op.Key)
+		} else {
+			err = txn.Set(op.Key, op.Value)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

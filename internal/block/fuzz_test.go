@@ -1,4 +1,4 @@
-package conformance_test
+package block_test
 
 import (
 	"maps"
@@ -10,32 +10,15 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// someBlocks are the seeds of the fuzz targets: blocks of all kinds that are
-// not too long, from the documents that have the oddest ones.
-func someBlocks(f *testing.F, most int) (all [][]byte) {
-	f.Helper()
-	for _, document := range []string{"refused.md", "leftovers.md", "values.md", "keys.md", "selectors.md"} {
-		for _, b := range hamttest.DocumentBlocks(f, document) {
-			if len(b) <= most {
-				all = append(all, b)
-			}
-		}
-	}
-	if len(all) < 50 {
-		f.Fatalf("only %d seeds", len(all))
-	}
-	return all
-}
-
 // FuzzBlock holds the block parser against the schema (see differBlock). form
 // says what the bytes are taken for.
 func FuzzBlock(f *testing.F) {
-	for i, raw := range someBlocks(f, 600) {
+	for i, raw := range hamttest.SomeBlocks(f, 600) {
 		f.Add(raw, uint8(i%2), uint8(3))
 		f.Add(raw, uint8(i%4), uint8(1))
 	}
-	for _, name := range slices.Sorted(maps.Keys(looseRoots())) {
-		f.Add(looseRoots()[name], uint8(0), uint8(0))
+	for _, name := range slices.Sorted(maps.Keys(hamttest.NonCanonicalRoots())) {
+		f.Add(hamttest.NonCanonicalRoots()[name], uint8(0), uint8(0))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, form, bucketSize uint8) {
 		p := params.Params{BitWidth: bitWidthIn(raw), BucketSize: 1 + int(bucketSize)%16}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,8 +13,11 @@ import (
 	"github.com/ipld/go-ipld-prime/datamodel"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/multiformats/go-multicodec"
 
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // TestSharedSubtreesEnd walks 86 blocks, whole and under their true hashes, of
@@ -45,6 +49,34 @@ func TestSharedSubtreesEnd(t *testing.T) {
 			defer cancel()
 			if err := use(ctx, hamttest.Load(t, s, root), ""); err == nil || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("it does not end: %v", err)
+			}
+		})
+	}
+}
+
+// TestTreesTooDeep: a link where the hash has no bits left is refused when its
+// node is loaded, whatever the hash: that is what bounds a walk over blocks
+// that a store makes up.
+func TestTreesTooDeep(t *testing.T) {
+	for _, alg := range []multicodec.Code{multicodec.Identity, multicodec.Sha2_256, multicodec.Murmur3X64_64, clusteredHashCode} {
+		t.Run(fmt.Sprint(alg), func(t *testing.T) {
+			p := params.Params{HashAlg: alg, BitWidth: 3, BucketSize: 1}
+			s := &hostileStore{blocks: []hamttest.Block{hamttest.BlockOf(chainRoot(alg)), hamttest.BlockOf(chainNode())}, cancel: func() {}, left: 1 << 20}
+			n := mustLoad(t, s)
+			if n.Params() != p {
+				t.Fatalf("parameters %v", n.Params())
+			}
+			_, err := n.Count(t.Context())
+			var f *fault.Error
+			if !errors.Is(err, fault.ErrMaxDepth) || !errors.As(err, &f) {
+				t.Fatalf("error %v", err)
+			}
+			levels := map[multicodec.Code]int{multicodec.Identity: params.MaxDepth, multicodec.Sha2_256: 85, multicodec.Murmur3X64_64: 21, clusteredHashCode: 5}
+			if len(f.Path) != levels[alg] {
+				t.Errorf("refused at depth %d, want %d", len(f.Path), levels[alg])
+			}
+			if _, err := n.Get(t.Context(), make([]byte, 1000)); alg == multicodec.Identity && !errors.Is(err, fault.ErrMaxDepth) {
+				t.Errorf("Get says %v", err) // of zeros, which lead all the way
 			}
 		})
 	}

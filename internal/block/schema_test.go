@@ -1,4 +1,4 @@
-package conformance_test
+package block_test
 
 import (
 	"bytes"
@@ -302,6 +302,9 @@ func TestDifferential(t *testing.T) {
 			})
 		})
 	}
+	for name, raw := range hamttest.NonCanonicalRoots() {
+		t.Run(name, func(t *testing.T) { differEitherWay(t, raw) })
+	}
 }
 
 // differEitherWay takes a block for a root and for a node, of each size that
@@ -349,7 +352,7 @@ func fixtureBlocks(t *testing.T, c hamttest.Fixture) (all [][]byte) {
 		if !ok {
 			return all
 		}
-		applyTo(t, txn, ops)
+		hamttest.ApplyTo(t, txn, ops)
 		node, _, err := txn.Commit(t.Context())
 		if errors.Is(err, fault.ErrMaxDepth) { // a step that is refused
 			if txn, err = builder.NewTxn(txn.Base()); err != nil {

@@ -245,8 +245,8 @@ func FuzzReadPath(f *testing.F) {
 	}
 	f.Add(joinBlocks(hamttest.CyclicTree()...), uint8(0))
 	f.Add(joinBlocks(chainRoot(multicodec.Identity), chainNode()), uint8(0))
-	for _, name := range slices.Sorted(maps.Keys(looseRoots())) {
-		f.Add(joinBlocks(looseRoots()[name]), uint8(0))
+	for _, name := range slices.Sorted(maps.Keys(hamttest.NonCanonicalRoots())) {
+		f.Add(joinBlocks(hamttest.NonCanonicalRoots()[name]), uint8(0))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, form uint8) {
 		blocks := cutBlocks(raw)

@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"hash"
 	"maps"
@@ -514,3 +515,6 @@ func FuzzOperations(f *testing.F) {
 		runScript(t, script)
 	})
 }
+
+// long asks for the long form of the tests that have one: go test -args -long.
+var long = flag.Bool("long", false, "run more and larger random tests")
