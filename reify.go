@@ -2,13 +2,18 @@ package hamt
 
 import (
 	"context"
+	"errors"
+	"maps"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
+	"github.com/ipld/go-ipld-prime/schema"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
-	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	_ "github.com/ipld-hamt/go-ipld-hamt/builder" // knows the prototypes of Nodes
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -23,29 +28,26 @@ var (
 	_ linking.NodeReifier = ReifyRoots
 )
 
-// Option says how a map is read; see [adl.Options] for the defaults.
-type Option func(*adl.Options)
+// Option says how a map is read; see [adl.Option].
+type Option = adl.Option
 
-// WithParams gives the parameters of a map whose blocks do not carry them:
-// one in a Filecoin layout.
-func WithParams(p params.Params) Option { return func(o *adl.Options) { o.Params = p } }
+// WithParams says which parameters a map has whose blocks do not carry them;
+// see [adl.WithParams].
+func WithParams(p params.Params) Option { return adl.WithParams(p) }
 
-// WithCacheBytes bounds the memory of the node cache; 0 means no cache.
-func WithCacheBytes(n int64) Option {
-	return func(o *adl.Options) {
-		if o.CacheBytes = n; n == 0 {
-			o.CacheBytes = -1
-		}
-	}
-}
+// WithCacheBytes bounds the memory of the node cache, in bytes; 0 is no cache.
+// See [adl.WithCacheBytes].
+func WithCacheBytes(n int64) Option { return adl.WithCacheBytes(n) }
 
-// WithReadAhead sets how many blocks are loaded at the same time by whatever
-// knows beforehand what it will need (walks over the whole map, commits of
-// transactions, Prefetch); 1 for a store that must not be asked concurrently.
-func WithReadAhead(n int) Option { return func(o *adl.Options) { o.ReadAhead = n } }
+// WithReadAhead sets how many blocks are loaded at the same time, also by the
+// methods of datamodel.Node; see [adl.WithReadAhead].
+func WithReadAhead(n int) Option { return adl.WithReadAhead(n) }
 
-// WithMaxBlockBytes sets the largest block that is read.
-func WithMaxBlockBytes(n int64) Option { return func(o *adl.Options) { o.MaxBlockBytes = n } }
+// WithMaxBlockBytes sets the largest block that is read, in bytes; see
+// [adl.WithMaxBlockBytes].
+func WithMaxBlockBytes(n int64) Option { return adl.WithMaxBlockBytes(n) }
+
+var errNoLinkSystem = errors.New("hamt: no LinkSystem was given")
 
 // Load opens the map whose root has the given link. One block is loaded, the
 // root; the others when something asks for what is in them. ctx is for this
@@ -56,47 +58,70 @@ func WithMaxBlockBytes(n int64) Option { return func(o *adl.Options) { o.MaxBloc
 // ErrNotHAMT where the block is something else, ErrUnknownHash, and what can
 // be wrong with a root block.
 func Load(ctx context.Context, lsys *linking.LinkSystem, link datamodel.Link, options ...Option) (*adl.Node, error) {
-	o := apply(options)
-	tree, err := trie.Open(ctx, store.NewSource(lsys, o.CacheBytes, o.MaxBlockBytes), link, o.Params)
+	if lsys == nil {
+		return nil, errNoLinkSystem
+	}
+	settings := nodes.Resolve(options)
+	tree, err := trie.Open(ctx, newSource(lsys, settings), link, settings.Params)
 	if err != nil {
 		return nil, err
 	}
-	return builder.Wrap(ctx, tree, o, -1), nil
+	return newNode(ctx, tree, settings), nil
 }
 
-func apply(options []Option) adl.Options {
-	var o adl.Options
-	for _, option := range options {
-		option(&o)
-	}
-	return o.WithDefaults()
+func newSource(lsys *linking.LinkSystem, settings nodes.Settings) *store.Source {
+	return store.NewSource(lsys, settings.CacheBytes, settings.MaxBlockBytes)
+}
+
+func newNode(ctx context.Context, tree *trie.Tree, settings nodes.Settings) *adl.Node {
+	return nodes.New(nodes.Origin{Context: ctx, Tree: tree, Settings: settings, Count: -1}).(*adl.Node)
 }
 
 // Reify sees data that was decoded already, a HashMapRoot, as the map that it
 // is the root of. It is a linking.NodeReifier: what is not a HAMT is an error
-// (fault.ErrNotHAMT), since whoever calls it says that this is one.
+// (fault.ErrNotHAMT), since whoever calls it says that this is one. A map is
+// returned as it is, and a typed node is read in its representation form.
 //
 // Only the root is looked at. Blocks below it are loaded from the LinkSystem
 // when something asks for what is in them, without passing through its
-// NodeReifier. The Node keeps the LinkContext's context.
+// NodeReifier; what may be wrong with them is found then. The methods of the
+// Node that are datamodel.Node's load them on the caller's goroutine, one after
+// the other; a LinkSystem that counts, records or verifies loads sees them as
+// it would see a traversal of plain data. [Reifier] takes options to change
+// that. A traversal does not know of these loads, so its link budget does not
+// count them.
+//
+// The Node keeps the LinkContext's context: if it is to outlive that, as when it
+// is kept after a traversal whose context ends, use [adl.Node.WithContext].
 func Reify(lctx linking.LinkContext, root datamodel.Node, lsys *linking.LinkSystem) (datamodel.Node, error) {
-	return reify(lctx, root, lsys, nil)
+	return reify(lctx, root, lsys, nodes.Resolve([]Option(nil)), linkOf(lctx))
 }
 
-func reify(lctx linking.LinkContext, root datamodel.Node, lsys *linking.LinkSystem, options []Option) (datamodel.Node, error) {
-	if already, ok := root.(*adl.Node); ok {
+// Reifier returns Reify with options.
+func Reifier(options ...Option) linking.NodeReifier {
+	settings := nodes.Resolve(options)
+	return func(lctx linking.LinkContext, root datamodel.Node, lsys *linking.LinkSystem) (datamodel.Node, error) {
+		return reify(lctx, root, lsys, settings, linkOf(lctx))
+	}
+}
+
+// reify is Reify of the node that was loaded by link, which may be nil.
+func reify(lctx linking.LinkContext, root datamodel.Node, lsys *linking.LinkSystem, settings nodes.Settings, link datamodel.Link) (datamodel.Node, error) {
+	if already, ok := root.(*adl.Node); ok && already != nil {
 		return already, nil
 	}
-	o := apply(options)
+	if lsys == nil {
+		return nil, errNoLinkSystem
+	}
 	raw, err := store.FromNode(root)
 	if err != nil {
 		return nil, err
 	}
-	node, p, err := block.ParseRoot(raw, o.Params)
+	node, p, err := block.ParseRoot(raw, settings.Params)
 	if err != nil {
-		return nil, err
+		return nil, fault.At(err, nil, link, nil)
 	}
-	tree, err := trie.New(store.NewSource(lsys, o.CacheBytes, o.MaxBlockBytes), node, p, linkOf(lctx))
+	tree, err := trie.New(newSource(lsys, settings), node, p, link)
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +129,11 @@ func reify(lctx linking.LinkContext, root datamodel.Node, lsys *linking.LinkSyst
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return builder.Wrap(ctx, tree, o, -1), nil
+	return newNode(ctx, tree, settings), nil
 }
 
-// linkOf gives the link that a node was just loaded by, where the LinkContext
-// knows it. Package traversal says so.
+// linkOf returns the link that a node was just loaded by, or nil where the
+// LinkContext does not know it. Package traversal says so.
 func linkOf(lctx linking.LinkContext) datamodel.Link {
 	if lctx.LinkNode == nil || lctx.LinkNode.Kind() != datamodel.Kind_Link {
 		return nil
@@ -122,10 +147,17 @@ func linkOf(lctx linking.LinkContext) datamodel.Link {
 
 // ReifyRoots turns every HAMT root into its map and leaves everything else
 // alone. Set as a LinkSystem's NodeReifier, it makes HAMTs plain maps wherever
-// a traversal loads them, nested ones too.
+// a traversal loads them, nested ones too; see [Reify] for what the maps load
+// and when.
 //
-// A HAMT root is what matches HashMapRoot of the schema. One that does but
-// cannot be read (say, its hash is unknown) is an error.
+// It goes by shape: a HAMT root is what matches HashMapRoot of the schema
+// ([IsRoot]), whatever it was meant to be. One that does but cannot be read
+// (say, its hash is unknown) is an error. Where a selector can say where a HAMT
+// is, its InterpretAs ([Register]) is the better choice.
+//
+// A map that was reified is to be stored by what builds maps, or as its
+// Substrate: LinkSystem.Store of the map itself would store all its entries as
+// one flat map. For transformations across links see [PrototypeChooser].
 func ReifyRoots(lctx linking.LinkContext, node datamodel.Node, lsys *linking.LinkSystem) (datamodel.Node, error) {
 	if !IsRoot(node) {
 		return node, nil
@@ -133,12 +165,42 @@ func ReifyRoots(lctx linking.LinkContext, node datamodel.Node, lsys *linking.Lin
 	return Reify(lctx, node, lsys)
 }
 
-// IsRoot says whether decoded data has the shape of a HAMT's root: the three
-// fields of a HashMapRoot, each of its kind. What the bitmap and the elements
-// say is not looked at.
+// RootsReifier returns ReifyRoots with options.
+func RootsReifier(options ...Option) linking.NodeReifier { return RootsOr(nil, options...) }
+
+// RootsOr returns a reifier that turns HAMT roots into their maps, as
+// [ReifyRoots] does, and leaves everything else to next, which may be nil. So it
+// stands beside the reifier of another ADL:
+//
+//	lsys.NodeReifier = hamt.RootsOr(unixfsnode.Reify)
+func RootsOr(next linking.NodeReifier, options ...Option) linking.NodeReifier {
+	settings := nodes.Resolve(options)
+	return func(lctx linking.LinkContext, node datamodel.Node, lsys *linking.LinkSystem) (datamodel.Node, error) {
+		switch {
+		case IsRoot(node):
+			return reify(lctx, node, lsys, settings, linkOf(lctx))
+		case next == nil || isMap(node):
+			return node, nil
+		}
+		return next(lctx, node, lsys)
+	}
+}
+
+// isMap reports whether a node is a HAMT that is seen as a map already.
+func isMap(node datamodel.Node) bool {
+	_, ok := node.(*adl.Node)
+	return ok
+}
+
+// IsRoot reports whether decoded data has the shape of a HAMT's root: the three
+// fields of a HashMapRoot, each of its kind. A typed node is looked at in its
+// representation form. What the bitmap and the elements say is not looked at.
 func IsRoot(node datamodel.Node) bool {
-	if _, already := node.(*adl.Node); already { // whose Length would load every block
+	if isMap(node) { // whose Length would load every block
 		return false
+	}
+	if typed, ok := node.(schema.TypedNode); ok {
+		node = typed.Representation()
 	}
 	if node == nil || node.Kind() != datamodel.Kind_Map || node.Length() != 3 {
 		return false
@@ -156,7 +218,7 @@ func IsRoot(node datamodel.Node) bool {
 	return isKind(bitmap, datamodel.Kind_Bytes) && isKind(data, datamodel.Kind_List)
 }
 
-// field gives a field of a map, or nil.
+// field returns a field of a map, or nil.
 func field(node datamodel.Node, name string) datamodel.Node {
 	value, err := node.LookupByString(name)
 	if err != nil {
@@ -168,14 +230,13 @@ func field(node datamodel.Node, name string) datamodel.Node {
 func isKind(node datamodel.Node, kind datamodel.Kind) bool { return node != nil && node.Kind() == kind }
 
 // Register makes the ADL known to a LinkSystem, so that selectors can ask for
-// it with InterpretAs "hamt" ([ReifierName]).
+// it with InterpretAs "hamt" ([ReifierName]). Other reifiers that the LinkSystem
+// knows stay known; its map of them is replaced, not changed.
 func Register(lsys *linking.LinkSystem, options ...Option) {
-	known := map[string]linking.NodeReifier{}
-	for name, reifier := range lsys.KnownReifiers { // it may be shared
-		known[name] = reifier
+	known := maps.Clone(lsys.KnownReifiers) // it may be shared
+	if known == nil {
+		known = map[string]linking.NodeReifier{}
 	}
-	known[ReifierName] = func(lctx linking.LinkContext, node datamodel.Node, lsys *linking.LinkSystem) (datamodel.Node, error) {
-		return reify(lctx, node, lsys, options)
-	}
+	known[ReifierName] = Reifier(options...)
 	lsys.KnownReifiers = known
 }

@@ -39,7 +39,7 @@ func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 			yield(Block{}, err)
 			return
 		}
-		for place, err := range n.nodes(ctx) {
+		for place, err := range n.nodes(ctx, n.settings.ReadAhead) {
 			if err != nil {
 				yield(Block{}, err)
 				return

@@ -22,7 +22,7 @@ const sampleWidth = 32
 // exact. The blocks it has loaded are not loaded again by a walk soon after, as
 // far as the cache has room for them.
 func (n *Node) Estimate(ctx context.Context) (Estimate, error) {
-	samples, err := n.tree.Samples(ctx, sampleWidth, n.ahead)
+	samples, err := n.tree.Samples(ctx, sampleWidth, n.settings.ReadAhead)
 	if err != nil {
 		return Estimate{}, err
 	}

@@ -60,7 +60,7 @@ func (n *Node) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		c := cursor{walk: n.tree.Walk(ctx, n.ahead)}
+		c := cursor{walk: n.tree.Walk(ctx, n.settings.ReadAhead)}
 		for {
 			e, ok, err := c.next()
 			if err != nil {
@@ -122,7 +122,7 @@ func (n *Node) Blocks(ctx context.Context) iter.Seq2[datamodel.Link, error] {
 			}
 			return
 		}
-		for place, err := range n.nodes(ctx) {
+		for place, err := range n.nodes(ctx, n.settings.ReadAhead) {
 			if err == nil && place.CID() == nil {
 				continue // the root
 			}
@@ -137,12 +137,13 @@ func (n *Node) Blocks(ctx context.Context) iter.Seq2[datamodel.Link, error] {
 	}
 }
 
-// nodes visits all nodes; after an error it is over.
-func (n *Node) nodes(ctx context.Context) iter.Seq2[*trie.Place, error] {
+// nodes visits all nodes, with up to ahead loads under way; after an error it
+// is over.
+func (n *Node) nodes(ctx context.Context, ahead int) iter.Seq2[*trie.Place, error] {
 	return func(yield func(*trie.Place, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		walk := n.tree.WalkNodes(ctx, n.ahead)
+		walk := n.tree.WalkNodes(ctx, ahead)
 		for {
 			step, more := walk.Next()
 			if !more || !yield(step.Place, step.Err) || step.Err != nil {
@@ -162,7 +163,7 @@ type mapIterator struct {
 }
 
 func newMapIterator(n *Node) *mapIterator {
-	it := &mapIterator{cursor: cursor{walk: n.tree.Walk(n.ctx, n.ahead)}}
+	it := &mapIterator{cursor: cursor{walk: n.tree.Walk(n.ctx, n.settings.MethodReadAhead())}}
 	it.advance()
 	return it
 }

@@ -56,7 +56,9 @@ func (n *Node) HasString(ctx context.Context, key string) (bool, error) {
 // needs what could not be loaded says so itself. When ctx is done it returns.
 // Keys whose nodes do not all fit into the cache had better be prefetched some
 // hundreds at a time.
-func (n *Node) Prefetch(ctx context.Context, keys [][]byte) { n.tree.Prefetch(ctx, keys, n.ahead) }
+func (n *Node) Prefetch(ctx context.Context, keys [][]byte) {
+	n.tree.Prefetch(ctx, keys, n.settings.ReadAhead)
+}
 
 // bytesOf gives a string's bytes without copying them; nobody writes to them.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
-	"github.com/multiformats/go-multicodec"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -20,7 +19,7 @@ func TestEmptyKeyBelowALink(t *testing.T) {
 	for i := range 8 {
 		content[string([]byte{0, byte(i)})] = basicnode.NewInt(int64(i))
 	}
-	s, root := hamttest.Stored(t, params.Params{HashAlg: multicodec.Identity, BitWidth: 4, BucketSize: 1}, content)
+	s, root := hamttest.Stored(t, params.Params{IdentityHash: true, BitWidth: 4, BucketSize: 1}, content)
 	n := hamttest.Load(t, s, root)
 	for range 3 {
 		if value, err := n.Get(t.Context(), []byte{0, 5}); err != nil || hamttest.Must(value.AsInt()) != 5 {

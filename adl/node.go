@@ -11,6 +11,8 @@ import (
 	"github.com/ipld/go-ipld-prime/node/mixins"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/capture"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keys"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -27,11 +29,17 @@ var (
 // The methods of datamodel.Node take no context; they use the one that the
 // Node was made with. Beside those that may load blocks stand ones that take a
 // context: Get and GetString, Has, Entries, Count.
+//
+// What a method of datamodel.Node does, it does on the caller's goroutine,
+// loading one block after the other in the order of a traversal, unless
+// [WithReadAhead] asked for more: such methods are called by code that does not
+// know that there are blocks, over LinkSystems that need not expect more than
+// one load at a time. Methods that take a context load ahead.
 type Node struct {
-	ctx       context.Context
-	tree      *trie.Tree
-	ahead     int
-	prototype func(*Node) datamodel.NodePrototype
+	ctx          context.Context
+	tree         *trie.Tree
+	settings     nodes.Settings
+	writesAtOnce int
 
 	mu    sync.Mutex
 	count int64          // of entries; -1 while nobody has counted
@@ -39,29 +47,36 @@ type Node struct {
 	link  datamodel.Link // of the root, once it is known
 }
 
-// Wrap makes a Node of a tree. It is for the packages of this module: ctx is
-// for the methods that take none, count the number of entries where it is
-// known and -1 elsewhere, and prototype makes the builder of maps like this.
-func Wrap(ctx context.Context, tree *trie.Tree, ahead int, count int64, prototype func(*Node) datamodel.NodePrototype) *Node {
-	return &Node{ctx: ctx, tree: tree, ahead: ahead, prototype: prototype, count: count, link: tree.Link()}
+func init() {
+	nodes.New = func(o nodes.Origin) datamodel.Node {
+		return &Node{
+			ctx: o.Context, tree: o.Tree, settings: o.Settings, writesAtOnce: o.WritesAtOnce,
+			count: o.Count, link: o.Tree.Link(),
+		}
+	}
+	nodes.OriginOf = func(n datamodel.Node) nodes.Origin {
+		of := n.(*Node)
+		return nodes.Origin{Context: of.ctx, Tree: of.tree, Settings: of.settings, Count: -1, WritesAtOnce: of.writesAtOnce}
+	}
 }
 
-// Tree is the tree underneath, for the packages of this module.
-func (n *Node) Tree() *trie.Tree { return n.tree }
-
-// ReadAhead is the number of blocks loaded at the same time by whatever knows
-// beforehand what it will need; see [Options].
-func (n *Node) ReadAhead() int { return n.ahead }
-
-// Context is the context that the methods without one use.
+// Context returns the context that the methods without one use.
 func (n *Node) Context() context.Context { return n.ctx }
 
-// WithContext gives the same map with another context for the methods that
-// take none.
+// ReadAhead returns how many blocks the methods that take a context load at the
+// same time; see [WithReadAhead].
+func (n *Node) ReadAhead() int { return n.settings.ReadAhead }
+
+// WithContext returns the same map with another context for the methods that
+// take none. A Node that outlives what it was loaded for, a traversal say,
+// needs one that is not done by then.
 func (n *Node) WithContext(ctx context.Context) *Node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return &Node{ctx: ctx, tree: n.tree, ahead: n.ahead, prototype: n.prototype, count: n.count, stats: n.stats, link: n.link}
+	return &Node{
+		ctx: ctx, tree: n.tree, settings: n.settings, writesAtOnce: n.writesAtOnce,
+		count: n.count, stats: n.stats, link: n.link,
+	}
 }
 
 // Params are the map's parameters.
@@ -130,7 +145,7 @@ func (n *Node) LookupByString(key string) (datamodel.Node, error) {
 // LookupByNode finds a value by a node of kind string or bytes; any other kind
 // is datamodel.ErrWrongKind.
 func (n *Node) LookupByNode(key datamodel.Node) (datamodel.Node, error) {
-	bytes, err := KeyOf(key)
+	bytes, err := keys.Bytes(key)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +174,7 @@ func (n *Node) ListIterator() datamodel.ListIterator { return nil }
 // Length is the number of entries, or -1 where they could not be counted. The
 // first call loads all blocks, unless the count is known from building.
 func (n *Node) Length() int64 {
-	count, err := n.Count(n.ctx)
+	count, err := n.countAhead(n.ctx, n.settings.MethodReadAhead())
 	if err != nil {
 		return -1
 	}
@@ -171,8 +186,10 @@ func (n *Node) Length() int64 {
 func (n *Node) Substrate() datamodel.Node { return newSubstrate(n.tree.Root()) }
 
 // Prototype builds maps like this one: with its parameters, into its
-// LinkSystem, under its link prototype.
-func (n *Node) Prototype() datamodel.NodePrototype { return n.prototype(n) }
+// LinkSystem, under its link prototype. It is a
+// datamodel.NodePrototypeSupportingAmend; builder.PrototypeOf returns the same
+// as a value whose fields can be changed.
+func (n *Node) Prototype() datamodel.NodePrototype { return nodes.Prototype(n) }
 
 // mixin answers what makes no sense on a map.
 var mixin = mixins.Map{TypeName: "HashMap"}
@@ -200,24 +217,3 @@ func (n *Node) AsBytes() ([]byte, error) { return mixin.AsBytes() }
 
 // AsLink gives datamodel.ErrWrongKind.
 func (n *Node) AsLink() (datamodel.Link, error) { return mixin.AsLink() }
-
-// KeyOf gives the bytes of a key that comes as a node, of kind string or
-// bytes; any other kind is datamodel.ErrWrongKind.
-func KeyOf(key datamodel.Node) ([]byte, error) {
-	switch {
-	case key == nil:
-	case key.Kind() == datamodel.Kind_String:
-		s, err := key.AsString()
-		return []byte(s), err
-	case key.Kind() == datamodel.Kind_Bytes:
-		return key.AsBytes()
-	}
-	kind := datamodel.Kind_Invalid
-	if key != nil {
-		kind = key.Kind()
-	}
-	return nil, datamodel.ErrWrongKind{
-		TypeName: "HashMap", MethodName: "map key",
-		AppropriateKind: datamodel.KindSet{datamodel.Kind_String, datamodel.Kind_Bytes}, ActualKind: kind,
-	}
-}

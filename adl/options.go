@@ -1,47 +1,73 @@
 package adl
 
 import (
+	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// Options say how a map is read. The zero value stands for the defaults.
-type Options struct {
-	// Params are the parameters of a map whose blocks do not carry them, which
-	// is so in Filecoin's layouts. In the specification's layout (the default)
-	// the root block says it all.
-	Params params.Params
-	// CacheBytes bounds the memory of the node cache that the map and all
-	// versions made of it share. 0 means 64 MiB, less than 0 no cache. Lookups
-	// and edits keep what they load in it; walks over the whole map only what
-	// finds free room, and nothing where the store is about as fast as a cache.
-	CacheBytes int64
-	// ReadAhead is how many blocks are loaded at the same time, once the store
-	// proves slow, by whatever knows beforehand what it will need: walks over
-	// the whole map, the commit of a transaction, Prefetch. A fast store is
-	// asked for one block after another, by the goroutine that walks, and other
-	// goroutines check and parse them. 0 means 64, 1 means that nothing is
-	// loaded before it is needed and that no other goroutine is used, for a
-	// store that must not be asked concurrently.
-	ReadAhead int
-	// MaxBlockBytes is the largest block that is read. 0 means 16 MiB.
-	MaxBlockBytes int64
+// Option says how a map is read. Options are taken by everything that opens or
+// makes one: Load, Reifier and Register of package hamt, ReadWith of a
+// builder.Prototype. A later option overrides an earlier one.
+type Option struct{ apply func(*nodes.Settings) }
+
+// WithParams says which parameters a map has whose blocks do not carry them:
+// one in a Filecoin layout. Zero fields are those of [params.Params]' defaults.
+// In the specification's layout, the default, the root block says it all and
+// this option says nothing.
+func WithParams(p params.Params) Option {
+	return Option{func(s *nodes.Settings) { s.Params = p.WithDefaults() }}
 }
 
-// WithDefaults gives the options with every zero replaced by what it stands for.
-func (o Options) WithDefaults() Options {
-	switch {
-	case o.CacheBytes == 0:
-		o.CacheBytes = store.DefaultCacheBytes
-	case o.CacheBytes < 0:
-		o.CacheBytes = 0
+// WithCacheBytes bounds the memory of the node cache, in bytes; 0 or less is no
+// cache. The default is 64 MiB. The map and all versions made of it share the
+// cache. Lookups and edits keep what they load in it; walks over the whole map
+// only what finds free room, and nothing where the store is about as fast as a
+// cache or the walk is a serial one.
+func WithCacheBytes(n int64) Option {
+	return Option{func(s *nodes.Settings) { s.CacheBytes = max(0, n) }}
+}
+
+// WithReadAhead sets how many blocks are loaded at the same time, once the
+// store proves slow, by whatever knows beforehand what it will need: walks over
+// the whole map, the commit of a transaction, Prefetch. A fast store is asked
+// for one block after another, by the goroutine that walks, and other
+// goroutines check and parse them. With 1 or less, nothing is loaded before it
+// is needed and no other goroutine is used.
+//
+// Without this option, the methods that take a context load up to 64 blocks at
+// the same time, and the methods of datamodel.Node (MapIterator, Length) one
+// after the other: those may be called by code that knows nothing of a HAMT,
+// such as a traversal, and then stand on a LinkSystem that need not be safe for
+// concurrent use. With it, both load n.
+func WithReadAhead(n int) Option {
+	return Option{func(s *nodes.Settings) { s.ReadAhead, s.SerialMethods = max(1, n), false }}
+}
+
+// WithMaxBlockBytes sets the largest block that is read, in bytes. The default,
+// for 0 or less too, is 16 MiB. A larger block is fault.ErrTooLarge.
+func WithMaxBlockBytes(n int64) Option {
+	return Option{func(s *nodes.Settings) {
+		if s.MaxBlockBytes = n; n <= 0 {
+			s.MaxBlockBytes = store.DefaultMaxRead
+		}
+	}}
+}
+
+func init() {
+	nodes.Resolve = func(options any) nodes.Settings {
+		s := nodes.Settings{
+			CacheBytes:    store.DefaultCacheBytes,
+			MaxBlockBytes: store.DefaultMaxRead,
+			ReadAhead:     trie.DefaultAhead,
+			SerialMethods: true,
+		}
+		for _, option := range options.([]Option) {
+			if option.apply != nil {
+				option.apply(&s)
+			}
+		}
+		return s
 	}
-	if o.ReadAhead < 1 {
-		o.ReadAhead = trie.DefaultAhead
-	}
-	if o.MaxBlockBytes < 1 {
-		o.MaxBlockBytes = store.DefaultMaxRead
-	}
-	return o
 }

@@ -178,7 +178,7 @@ func TestBundlesEnd(t *testing.T) {
 			m := newToParse(t)
 			onProcessors(t, 4, func(t *testing.T) {
 				left := false
-				n, seen := m.load(t), 0
+				n, seen := m.load(t, hamt.WithReadAhead(64)), 0
 				iterate(n, func() bool {
 					seen++
 					left = seen > 100 && m.parsing.Load() > 0

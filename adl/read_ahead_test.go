@@ -87,7 +87,7 @@ func TestEverythingReadsAhead(t *testing.T) {
 	for name := range hamttest.ReachesMany {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := hamttest.Load(t, s, root)
+				n := hamttest.Load(t, s, root, hamt.WithReadAhead(64))
 				began := time.Now()
 				if err := hamttest.Uses[name](t.Context(), n, ""); err != nil {
 					t.Fatal(err)

@@ -34,11 +34,16 @@ type Level struct {
 // Count counts the entries, by loading all blocks. The answer is kept; a Node
 // made by building knows it already.
 func (n *Node) Count(ctx context.Context) (int64, error) {
+	return n.countAhead(ctx, n.settings.ReadAhead)
+}
+
+// countAhead is Count with up to ahead loads under way.
+func (n *Node) countAhead(ctx context.Context, ahead int) (int64, error) {
 	if known, ok := n.KnownCount(); ok {
 		return known, nil
 	}
 	var count int64
-	for place, err := range n.nodes(ctx) {
+	for place, err := range n.nodes(ctx, ahead) {
 		if err != nil {
 			return 0, err
 		}
@@ -67,7 +72,7 @@ func (n *Node) Stats(ctx context.Context) (Stats, error) {
 		return known.clone(), nil
 	}
 	var c census
-	for place, err := range n.nodes(ctx) {
+	for place, err := range n.nodes(ctx, n.settings.ReadAhead) {
 		if err != nil {
 			return Stats{}, err
 		}

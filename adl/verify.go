@@ -44,7 +44,7 @@ func (n *Node) Verify(ctx context.Context) iter.Seq[error] {
 			faults++
 			return yield(err)
 		}
-		walk := n.tree.WalkNodes(ctx, n.ahead)
+		walk := n.tree.WalkNodes(ctx, n.settings.ReadAhead)
 		for {
 			step, more := walk.Next()
 			if !more {

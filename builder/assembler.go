@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keys"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
@@ -24,12 +26,21 @@ var (
 // as they are assembled, Finish makes and writes the tree. How it answers to
 // errors and misuse is what HACKME_builderBehaviors asks for: repeated keys
 // are an error at once, wrong order panics.
+//
+// One that amends begins with the entries of another map: there is a
+// transaction on it, and the entries go into the transaction's batch.
 type mapBuilder struct {
 	prototype Prototype
+	amends    bool
+	base      datamodel.Node // if it amends
 	assembler mapAssembler
 }
 
 func newMapBuilder(p Prototype) *mapBuilder { return &mapBuilder{prototype: p} }
+
+func newAmendingBuilder(p Prototype, base datamodel.Node) *mapBuilder {
+	return &mapBuilder{prototype: p, amends: true, base: base}
+}
 
 // state is what a map assembler waits for.
 type state uint8
@@ -45,6 +56,9 @@ const (
 )
 
 func (b *mapBuilder) Build() datamodel.Node {
+	if b.amends && b.assembler.state == unbegun {
+		return b.base
+	}
 	if b.assembler.state != finished {
 		panic("misuse: a builder must be finished before Build")
 	}
@@ -57,11 +71,31 @@ func (b *mapBuilder) BeginMap(sizeHint int64) (datamodel.MapAssembler, error) {
 	if b.assembler.state != unbegun {
 		panic("misuse: the map has begun already")
 	}
+	if b.amends {
+		return b.beginAmending()
+	}
+	return b.beginEmpty(sizeHint)
+}
+
+func (b *mapBuilder) beginEmpty(sizeHint int64) (datamodel.MapAssembler, error) {
 	shop, err := b.prototype.open()
 	if err != nil {
 		return nil, err
 	}
 	b.assembler.begin(shop, sizeHint)
+	return &b.assembler, nil
+}
+
+func (b *mapBuilder) beginAmending() (datamodel.MapAssembler, error) {
+	base, ok := b.base.(*adl.Node)
+	if !ok {
+		return nil, fmt.Errorf("hamt: only a HAMT can be amended, and the base is a %T", b.base)
+	}
+	txn, err := b.prototype.Edit(base)
+	if err != nil {
+		return nil, err
+	}
+	b.assembler.amend(txn)
 	return &b.assembler, nil
 }
 
@@ -82,7 +116,7 @@ func (b *mapBuilder) AssignNode(v datamodel.Node) error {
 		b.assembler.state, b.assembler.built = finished, same
 		return nil
 	}
-	ma, err := b.BeginMap(v.Length())
+	ma, err := b.beginEmpty(v.Length())
 	if err != nil {
 		return err
 	}
@@ -96,7 +130,7 @@ func (b *mapBuilder) AssignNode(v datamodel.Node) error {
 // these entries, in the same store and of the same kind.
 func (p Prototype) makes(n *adl.Node) bool {
 	source := p.source()
-	return source != nil && source == n.Tree().Source() && n.Tree().Link() != nil &&
+	return source != nil && source == treeOf(n).Source() && treeOf(n).Link() != nil &&
 		p.InlineBytes < 1 && samePrototype(p.LinkPrototype, n.LinkPrototype())
 }
 
@@ -136,9 +170,11 @@ type mapAssembler struct {
 	shop   *workshop
 	batch  *trie.Batch
 	values []store.Block // of values that are not inline
-	spot   trie.Spot     // of the key that waits for its value
-	key    []byte        // that key
-	buffer []byte        // the value being encoded
+	nested nestedMaps
+	txn    *Txn      // on the map that is amended; nil for none
+	spot   trie.Spot // of the key that waits for its value
+	key    []byte    // that key
+	buffer []byte    // the value being encoded
 	ka     keyAssembler
 	va     valueAssembler
 	built  *adl.Node
@@ -149,6 +185,10 @@ func (a *mapAssembler) begin(shop *workshop, sizeHint int64) {
 	a.batch = trie.NewBatch(shop.Params, shop.hasher)
 	// The hint is anybody's guess, so it is worth no more than some memory.
 	a.batch.Expect(int(max(0, min(sizeHint, 1<<20))))
+}
+
+func (a *mapAssembler) amend(txn *Txn) {
+	a.state, a.shop, a.batch, a.txn = expectKey, txn.shop, txn.batch, txn
 }
 
 func (a *mapAssembler) expect(s state, call string) {
@@ -212,13 +252,25 @@ func (a *mapAssembler) takeValue() error {
 // nothing more can be assembled; the builder can be reset.
 func (a *mapAssembler) Finish() error {
 	a.expect(expectKey, "Finish")
-	built, err := a.shop.build(a.shop.Context, a.batch, a.values)
+	built, err := a.build()
 	if err != nil {
 		*a = mapAssembler{state: broken}
 		return err
 	}
 	*a = mapAssembler{state: finished, built: built}
 	return nil
+}
+
+func (a *mapAssembler) build() (*adl.Node, error) {
+	if a.txn == nil {
+		return a.shop.build(a.shop.Context, a.batch, a.values, a.nested)
+	}
+	for _, v := range a.values {
+		a.txn.values[string(v.CID)] = v
+	}
+	a.txn.nested = a.nested
+	built, _, err := a.txn.commit(a.shop.Context, true)
+	return built, err
 }
 
 func (a *mapAssembler) KeyPrototype() datamodel.NodePrototype { return basicnode.Prototype.String }
@@ -248,7 +300,7 @@ func (k *keyAssembler) AssignString(s string) error { return k.take(bytesOf(s)) 
 func (k *keyAssembler) AssignBytes(b []byte) error  { return k.take(b) }
 func (k *keyAssembler) AssignNode(v datamodel.Node) error {
 	k.live()
-	key, err := adl.KeyOf(v)
+	key, err := keys.Bytes(v)
 	if err != nil {
 		return err
 	}
@@ -323,7 +375,8 @@ func (v *valueAssembler) AssignLink(l datamodel.Link) error {
 }
 
 func (v *valueAssembler) AssignNode(n datamodel.Node) error {
-	return v.take(func(dst []byte) ([]byte, error) { return appendValue(dst, n) })
+	a := v.live()
+	return v.take(func(dst []byte) ([]byte, error) { return a.shop.appendValue(dst, n, &a.nested) })
 }
 
 func (v *valueAssembler) Prototype() datamodel.NodePrototype { return basicnode.Prototype.Any }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
@@ -99,13 +100,20 @@ func (p Prototype) NewBulk(o BulkOptions) (*Bulk, error) {
 	return &Bulk{shop: shop, options: o, values: shop.writer(shop.Context, nil), pile: trie.NewPile(shop.Params, shop.hasher)}, nil
 }
 
-// Set adds an entry. A value that has no DAG-CBOR form is fault.ErrValue; a
-// HAMT as a value becomes a link to its root. An error in spilling leaves all
+// Set adds an entry. A value that has no DAG-CBOR form is fault.ErrValue. Typed
+// nodes are stored in their representation form, and a HAMT, at any depth of the
+// value, as a link to its root; of one that stands in another LinkSystem the
+// blocks are copied at once, where they are missing, under the prototype's
+// Context. An error in spilling leaves all
 // entries, this one too, in memory, and the next Set tries again. With
 // Prototype.WritesAtOnce, values that become blocks are written meanwhile: an
 // error in that comes from a later call and stays, and only Close is left.
 func (b *Bulk) Set(key []byte, value datamodel.Node) (err error) {
-	if b.buffer, err = appendValue(b.buffer[:0], value); err != nil {
+	var nested nestedMaps
+	if b.buffer, err = b.shop.appendValue(b.buffer[:0], value, &nested); err != nil {
+		return err
+	}
+	if err := b.shop.copyMaps(b.shop.Context, maps.Values(nested), false); err != nil {
 		return err
 	}
 	return b.set(key, b.buffer)
@@ -208,14 +216,27 @@ func (b *Bulk) repeated() func(key []byte) error {
 	return nil
 }
 
-// Finish writes the tree and gives the map. It ends the Bulk, with or without
-// an error, and removes what was spilled.
-func (b *Bulk) Finish(ctx context.Context) (node *adl.Node, err error) {
+// Finish writes the tree and returns the map and its root, as [Txn.Commit]
+// does. It ends the Bulk, with or without an error, and removes what was
+// spilled.
+func (b *Bulk) Finish(ctx context.Context) (node *adl.Node, root datamodel.Link, err error) {
 	if b.done {
-		return nil, errBulkDone
+		return nil, nil, errBulkDone
 	}
 	b.done = true
-	defer func() { err = errors.Join(err, b.Close()) }()
+	defer func() {
+		if err = errors.Join(err, b.Close()); err != nil {
+			node, root = nil, nil
+		}
+	}()
+	if node, err = b.finish(ctx); err != nil {
+		return nil, nil, err
+	}
+	root, err = node.Link()
+	return node, root, err
+}
+
+func (b *Bulk) finish(ctx context.Context) (*adl.Node, error) {
 	if err := b.finishValues(ctx); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func TestSpillAgain(t *testing.T) {
 			}
 		}
 	}
-	m, err := bulk.Finish(t.Context())
+	m, _, err := bulk.Finish(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,17 +49,17 @@ func TestSpillAgain(t *testing.T) {
 // TestBulkLeavesNoSpill: what was spilled is gone, whatever the end was.
 func TestBulkLeavesNoSpill(t *testing.T) {
 	for name, end := range map[string]func(b *builder.Bulk, s *hamttest.Store){
-		"finished": func(b *builder.Bulk, _ *hamttest.Store) { hamttest.Must(b.Finish(t.Context())) },
+		"finished": func(b *builder.Bulk, _ *hamttest.Store) { hamttest.MustFirst(b.Finish(t.Context())) },
 		"closed":   func(b *builder.Bulk, _ *hamttest.Store) { b.Close() },
 		"cancelled": func(b *builder.Bulk, _ *hamttest.Store) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			_, err := b.Finish(ctx)
+			_, _, err := b.Finish(ctx)
 			hamttest.ExpectCancelled(t, err)
 		},
 		"failed": func(b *builder.Bulk, s *hamttest.Store) {
 			s.OnWrite = func(datamodel.Link, []byte) error { return hamttest.ErrStore }
-			if _, err := b.Finish(t.Context()); !errors.Is(err, hamttest.ErrStore) {
+			if _, _, err := b.Finish(t.Context()); !errors.Is(err, hamttest.ErrStore) {
 				t.Error(err)
 			}
 		},
@@ -82,7 +82,7 @@ func TestBulkLeavesNoSpill(t *testing.T) {
 			if err := b.Set([]byte("key"), basicnode.NewInt(1)); err == nil {
 				t.Error("the Bulk still takes entries")
 			}
-			if _, err := b.Finish(t.Context()); err == nil {
+			if _, _, err := b.Finish(t.Context()); err == nil {
 				t.Error("the Bulk can be finished again")
 			}
 			if err := b.Close(); err != nil {
@@ -109,7 +109,7 @@ func TestBulkRepeatedKeys(t *testing.T) {
 				}
 			}
 		}
-		n, err := b.Finish(t.Context())
+		n, _, err := b.Finish(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +126,7 @@ func TestBulkRepeatedKeys(t *testing.T) {
 		}
 		err = strict.Set([]byte("key-7"), datamodel.Null)
 		if err == nil {
-			_, err = strict.Finish(t.Context())
+			_, _, err = strict.Finish(t.Context())
 		}
 		if !errors.Is(err, fault.ErrRepeatedKey) || !strings.Contains(err.Error(), "key-7") {
 			t.Errorf("memory %d: error %v", memory, err)
@@ -153,7 +153,7 @@ func TestBulkWritesValuesMeanwhile(t *testing.T) {
 			if err := values(b); err != nil || time.Since(began) > 0 {
 				t.Errorf("Set took %v, %v", time.Since(began), err)
 			}
-			hamttest.Must(b.Finish(t.Context()))
+			hamttest.MustFirst(b.Finish(t.Context()))
 			if took := time.Since(began); took != 5*time.Minute || s.Len() != 65 { // values of four times, and the root
 				t.Errorf("it took %v to write %d blocks", took, s.Len())
 			}
@@ -174,7 +174,7 @@ func TestBulkWritesValuesMeanwhile(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			began := time.Now()
-			if _, err := b.Finish(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
+			if _, _, err := b.Finish(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
 				t.Errorf("it took %v: %v", time.Since(began), err)
 			}
 		},
@@ -187,7 +187,7 @@ func TestBulkWritesValuesMeanwhile(t *testing.T) {
 			if err := b.Set([]byte("b"), basicnode.NewBytes(make([]byte, 101))); !errors.Is(err, hamttest.ErrStore) {
 				t.Errorf("a later Set: %v", err)
 			}
-			if _, err := b.Finish(t.Context()); !errors.Is(err, hamttest.ErrStore) || s.Len() > 0 {
+			if _, _, err := b.Finish(t.Context()); !errors.Is(err, hamttest.ErrStore) || s.Len() > 0 {
 				t.Errorf("Finish: %v; %d blocks are written", err, s.Len())
 			}
 		},

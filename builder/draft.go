@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"maps"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -109,14 +110,18 @@ func (w *workshop) trees(puts func() trie.Put) trie.Builder {
 	return trie.Builder{Params: w.Params, Hasher: w.hasher, Puts: puts}
 }
 
-// build makes and writes the tree of a batch that holds no deletions.
-func (w *workshop) build(ctx context.Context, batch *trie.Batch, values []store.Block) (*adl.Node, error) {
+// build makes and writes the tree of a batch that holds no deletions, and
+// before it what its values link to.
+func (w *workshop) build(ctx context.Context, batch *trie.Batch, values []store.Block, nested nestedMaps) (*adl.Node, error) {
 	d := draft{shop: w}
 	root, count, err := w.trees(d.puts).Batch(batch)
 	if err != nil {
 		return nil, err
 	}
 	if err := d.finish(root); err != nil {
+		return nil, err
+	}
+	if err := w.copyMaps(ctx, maps.Values(nested), true); err != nil {
 		return nil, err
 	}
 	if err := w.writeValues(ctx, values); err != nil {

@@ -100,7 +100,7 @@ func ExamplePrototype_NewBulk() {
 			panic(err)
 		}
 	}
-	m, err := bulk.Finish(ctx)
+	m, _, err := bulk.Finish(ctx)
 	if err != nil {
 		panic(err)
 	}
@@ -131,7 +131,7 @@ func ExampleRebuild() {
 	}
 	wider := builder.PrototypeOf(m)
 	wider.Params.BitWidth = 10
-	rebuilt, err := builder.Rebuild(ctx, m, wider, builder.BulkOptions{})
+	rebuilt, _, err := builder.Rebuild(ctx, m, wider, builder.BulkOptions{})
 	if err != nil {
 		panic(err)
 	}

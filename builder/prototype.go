@@ -12,21 +12,22 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-var _ datamodel.NodePrototype = Prototype{}
+var (
+	_ datamodel.NodePrototypeSupportingAmend = Prototype{}
+	_ datamodel.NodePrototypeSupportingAmend = nodePrototype{}
+)
 
 // Prototype says how maps are built and where their blocks go. Only
 // LinkSystem has to be given. Many goroutines may use one Prototype; what it
 // makes (builders, transactions, bulk builds) is for one goroutine each.
 type Prototype struct {
-	// Params are the map's parameters. A zero Params stands for
-	// params.Default(); anything else is taken as it is, so begin with
-	// params.Default() and change what has to be different. (A HashAlg of 0
-	// is the identity hash.)
+	// Params are the map's parameters. Zero fields stand for their defaults.
 	Params params.Params
 	// LinkSystem is where blocks are written to, and read from afterwards.
 	// Blocks are written one at a time, unless WritesAtOnce allows more.
@@ -48,13 +49,14 @@ type Prototype struct {
 	// MaxBlockBytes is the largest block that is written; a larger one is a
 	// fault.ErrTooLarge that names the block's path and its largest entries.
 	// 0 means 1 MiB. Whoever reads blocks above 16 MiB has to allow it
-	// (hamt.WithMaxBlockBytes).
+	// ([adl.WithMaxBlockBytes]).
 	MaxBlockBytes int
 	// Context is for the methods of go-ipld-prime's interfaces, which take
 	// none; nil means context.Background().
 	Context context.Context
-	// Read says how maps that were built are read.
-	Read adl.Options
+
+	// read says how maps that were built are read; the zero value stands for the defaults.
+	read nodes.Settings
 
 	// origin is the map that the prototype came from, if it did.
 	origin *origin
@@ -70,7 +72,7 @@ type origin struct {
 
 // source is that of the origin, unless the prototype has been changed since.
 func (p Prototype) source() *store.Source {
-	if p.origin == nil || p.origin.lsys != p.LinkSystem || p.origin.params != p.Params {
+	if p.origin == nil || p.origin.lsys != p.LinkSystem || p.origin.params != p.Params.WithDefaults() {
 		return nil
 	}
 	return p.origin.source
@@ -83,35 +85,59 @@ func samePrototype(a, b datamodel.LinkPrototype) bool {
 	return ok && alsoForCIDs && store.Normal(forCIDs) == store.Normal(other)
 }
 
-// PrototypeOf gives the prototype of maps like n: with its parameters, into
-// its LinkSystem, under its link prototype. WritesAtOnce is that of the
-// prototype that built n; 0 where n was loaded.
-func PrototypeOf(n *adl.Node) Prototype { return n.Prototype().(Prototype) }
-
-// Wrap makes a Node of a tree, one whose Prototype is PrototypeOf. It is for
-// the packages of this module.
-func Wrap(ctx context.Context, tree *trie.Tree, o adl.Options, count int64) *adl.Node {
-	return wrap(ctx, tree, o, count, 0)
+// ReadWith returns the prototype whose maps are read with the given options;
+// without them, with the defaults. What MaxBlockBytes allows to write can be
+// read whatever they say, and they do not change the parameters.
+func (p Prototype) ReadWith(options ...adl.Option) Prototype {
+	p.read = nodes.Resolve(options)
+	return p
 }
 
-func wrap(ctx context.Context, tree *trie.Tree, o adl.Options, count int64, writesAtOnce int) *adl.Node {
-	return adl.Wrap(ctx, tree, o.WithDefaults().ReadAhead, count, func(n *adl.Node) datamodel.NodePrototype {
-		lsys := n.LinkSystem()
-		return Prototype{
-			Params:        n.Params(),
-			LinkSystem:    &lsys,
-			WritesAtOnce:  writesAtOnce,
-			LinkPrototype: n.LinkPrototype(),
-			Context:       n.Context(),
-			Read:          adl.Options{ReadAhead: n.ReadAhead()},
-			origin:        &origin{n.Tree().Source(), &lsys, n.Params()},
-		}
-	})
+// PrototypeOf returns the prototype of maps like n: with its parameters, into
+// its LinkSystem, under its link prototype, read as it is. WritesAtOnce is that
+// of the prototype that built n; 0 where n was loaded.
+func PrototypeOf(n *adl.Node) Prototype {
+	o := nodes.OriginOf(n)
+	lsys := n.LinkSystem()
+	return Prototype{
+		Params:        n.Params(),
+		LinkSystem:    &lsys,
+		WritesAtOnce:  o.WritesAtOnce,
+		LinkPrototype: n.LinkPrototype(),
+		Context:       o.Context,
+		read:          o.Settings,
+		origin:        &origin{o.Tree.Source(), &lsys, n.Params()},
+	}
 }
 
-// NewBuilder makes a builder of one map. Whether the prototype makes sense is
+// NewBuilder returns a builder of one map. Whether the prototype makes sense is
 // said by its BeginMap.
 func (p Prototype) NewBuilder() datamodel.NodeBuilder { return newMapBuilder(p) }
+
+// AmendingBuilder returns a builder that begins with the entries of base: a key
+// that is assembled takes the place of base's, and the others stay. It costs
+// what a Txn costs, in time and in blocks. Build without BeginMap returns base,
+// and AssignNode, as always, makes the map of the given entries alone.
+//
+// base has to be an *adl.Node; BeginMap says so if it is not, and also where
+// base's blocks are named by another link prototype (see [Prototype.Edit]).
+func (p Prototype) AmendingBuilder(base datamodel.Node) datamodel.NodeBuilder {
+	return newAmendingBuilder(p, base)
+}
+
+// nodePrototype is the prototype of a Node as a datamodel.NodePrototype. One
+// pointer is all it holds, so that a Node's Prototype does not allocate.
+type nodePrototype struct{ node *adl.Node }
+
+func (p nodePrototype) NewBuilder() datamodel.NodeBuilder { return PrototypeOf(p.node).NewBuilder() }
+
+func (p nodePrototype) AmendingBuilder(base datamodel.Node) datamodel.NodeBuilder {
+	return PrototypeOf(p.node).AmendingBuilder(base)
+}
+
+func init() {
+	nodes.Prototype = func(n datamodel.Node) datamodel.NodePrototype { return nodePrototype{n.(*adl.Node)} }
+}
 
 // workshop is a prototype that was found to make sense, with all it needs to
 // build.
@@ -127,12 +153,10 @@ func (p Prototype) open() (*workshop, error) {
 	if p.LinkSystem == nil {
 		return nil, fmt.Errorf("hamt: the prototype has no LinkSystem")
 	}
-	if p.Params == (params.Params{}) {
-		p.Params = params.Default()
-	}
 	if err := p.Params.Validate(); err != nil {
 		return nil, err
 	}
+	p.Params = p.Params.WithDefaults()
 	if p.Params.Layout == params.FilecoinV0 {
 		return nil, fault.New(fault.ErrReadOnlyLayout, "%s", p.Params.Layout)
 	}
@@ -146,9 +170,10 @@ func (p Prototype) open() (*workshop, error) {
 	if p.MaxBlockBytes < 1 {
 		p.MaxBlockBytes = store.DefaultMaxWrite
 	}
-	if p.Read.MaxBlockBytes == 0 { // what is built can be read
-		p.Read.MaxBlockBytes = max(store.DefaultMaxRead, int64(p.MaxBlockBytes))
+	if p.read == (nodes.Settings{}) {
+		p = p.ReadWith()
 	}
+	p.read.MaxBlockBytes = max(p.read.MaxBlockBytes, int64(p.MaxBlockBytes)) // what is built can be read
 	if p.Context == nil {
 		p.Context = context.Background()
 	}
@@ -158,8 +183,7 @@ func (p Prototype) open() (*workshop, error) {
 	}
 	reads := p.source()
 	if reads == nil {
-		o := p.Read.WithDefaults()
-		reads = store.NewSource(p.LinkSystem, o.CacheBytes, o.MaxBlockBytes)
+		reads = store.NewSource(p.LinkSystem, p.read.CacheBytes, p.read.MaxBlockBytes)
 	}
 	return &workshop{p, hasher, sink, reads}, nil
 }
@@ -176,5 +200,7 @@ func (w *workshop) node(ctx context.Context, rootRaw []byte, stored int, link da
 	if err != nil {
 		return nil, err
 	}
-	return wrap(ctx, tree, w.Read, count, w.WritesAtOnce), nil
+	return nodes.New(nodes.Origin{
+		Context: ctx, Tree: tree, Settings: w.read, Count: count, WritesAtOnce: w.WritesAtOnce,
+	}).(*adl.Node), nil
 }

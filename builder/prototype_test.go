@@ -43,7 +43,7 @@ func TestPrototypeErrors(t *testing.T) {
 		"no LinkSystem":    func(p *builder.Prototype) { p.LinkSystem = nil },
 		"bit width 2":      func(p *builder.Prototype) { p.Params.BitWidth = 2 },
 		"bit width 17":     func(p *builder.Prototype) { p.Params.BitWidth = 17 },
-		"bucket size 0":    func(p *builder.Prototype) { p.Params.BucketSize = 0 },
+		"bucket size -1":   func(p *builder.Prototype) { p.Params.BucketSize = -1 },
 		"unknown layout":   func(p *builder.Prototype) { p.Params.Layout = 9 },
 		"read-only layout": func(p *builder.Prototype) { p.Params.Layout = params.FilecoinV0 },
 		"unknown hash":     func(p *builder.Prototype) { p.Params.HashAlg = 0x3fffff },

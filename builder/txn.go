@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
@@ -22,12 +24,15 @@ type Txn struct {
 	stored bool // the base's root is in the store for sure
 	batch  *trie.Batch
 	values map[string]store.Block // blocks of values that are not inline, by CID
+	nested nestedMaps
 	buffer []byte
 }
 
+var errNoBase = errors.New("hamt: no map was given to edit")
+
 // NewTxn begins a transaction on a map. The blocks it writes are like the
 // map's own; for other limits, take [Prototype.Edit].
-func NewTxn(base *adl.Node) (*Txn, error) { return PrototypeOf(base).Edit(base) }
+func NewTxn(base *adl.Node) (*Txn, error) { return Prototype{}.Edit(base) }
 
 // Edit begins a transaction on a map with the limits of the prototype
 // (WritesAtOnce, InlineBytes, MaxBlockBytes), and where it has one with its
@@ -35,6 +40,9 @@ func NewTxn(base *adl.Node) (*Txn, error) { return PrototypeOf(base).Edit(base) 
 // the map's, and so does the link prototype: a tree of two kinds of blocks is
 // not canonical, so another one is an error.
 func (p Prototype) Edit(base *adl.Node) (*Txn, error) {
+	if base == nil {
+		return nil, errNoBase
+	}
 	like := PrototypeOf(base)
 	p.Params = like.Params
 	if p.LinkSystem == nil {
@@ -52,14 +60,14 @@ func (p Prototype) Edit(base *adl.Node) (*Txn, error) {
 	if p.Context == nil {
 		p.Context = like.Context
 	}
-	if p.Read == (adl.Options{}) {
-		p.Read = like.Read
+	if p.read == (nodes.Settings{}) {
+		p.read = like.read
 	}
 	shop, err := p.open()
 	if err != nil {
 		return nil, err
 	}
-	return shop.begin(base, base.Tree().Link() != nil), nil
+	return shop.begin(base, treeOf(base).Link() != nil), nil
 }
 
 // NewTxn begins a transaction on the empty map.
@@ -76,6 +84,9 @@ func (p Prototype) NewTxn() (*Txn, error) {
 	return shop.begin(empty, false), nil
 }
 
+// treeOf returns what a Node is a view of.
+func treeOf(n *adl.Node) *trie.Tree { return nodes.OriginOf(n).Tree }
+
 func (w *workshop) begin(base *adl.Node, stored bool) *Txn {
 	t := &Txn{shop: w, base: base, stored: stored}
 	t.reset()
@@ -84,7 +95,7 @@ func (w *workshop) begin(base *adl.Node, stored bool) *Txn {
 
 func (t *Txn) reset() {
 	t.batch = trie.NewBatch(t.shop.Params, t.shop.hasher)
-	t.values = map[string]store.Block{}
+	t.values, t.nested = map[string]store.Block{}, nil
 }
 
 // Base is the map that the transaction began with, or that its last Commit
@@ -95,9 +106,12 @@ func (t *Txn) Base() *adl.Node { return t.base }
 func (t *Txn) Changes() int { return t.batch.Len() }
 
 // Set sets a key. The value is encoded at once; a value that has no DAG-CBOR
-// form is fault.ErrValue. A HAMT as a value becomes a link to its root.
+// form is fault.ErrValue. Typed nodes are stored in their representation form,
+// and a HAMT, at any depth of the value, as a link to its root; Commit copies
+// the blocks of one that stands in another LinkSystem and are missing in this
+// one, but not what its values link to.
 func (t *Txn) Set(key []byte, value datamodel.Node) (err error) {
-	t.buffer, err = appendValue(t.buffer[:0], value)
+	t.buffer, err = t.shop.appendValue(t.buffer[:0], value, &t.nested)
 	if err != nil {
 		return err
 	}
@@ -197,13 +211,18 @@ func (t *Txn) HasString(ctx context.Context, key string) (bool, error) {
 // first, the root last, and no block that the map had before. It gives the new
 // map and its root. Nodes collapse as the specification says, to any depth;
 // empty buckets in nodes that are rewritten are dropped. Where the store is slow
-// up to [adl.Options].ReadAhead of the nodes that the changes lead into are
-// loaded at the same time.
+// several of the nodes that the changes lead into are loaded at the same time
+// ([adl.WithReadAhead]).
 //
 // After that the transaction goes on from the new map. After an error it is
 // as it was, and can be committed again; nothing is written unless all blocks
 // could be made.
 func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
+	return t.commit(ctx, false)
+}
+
+// commit is Commit; with serial, it loads one block after the other.
+func (t *Txn) commit(ctx context.Context, serial bool) (*adl.Node, datamodel.Link, error) {
 	old, err := t.base.Link()
 	if err != nil {
 		return nil, nil, err
@@ -211,12 +230,19 @@ func (t *Txn) Commit(ctx context.Context) (*adl.Node, datamodel.Link, error) {
 	if t.batch.Len() == 0 && t.stored {
 		return t.base, old, nil
 	}
+	ahead := t.shop.read.ReadAhead
+	if serial {
+		ahead = 1
+	}
 	d := draft{shop: t.shop}
-	merged, err := t.base.Tree().Merge(ctx, t.batch, d.puts, t.base.ReadAhead())
+	merged, err := treeOf(t.base).Merge(ctx, t.batch, d.puts, ahead)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := d.finish(merged.Root); err != nil {
+		return nil, nil, err
+	}
+	if err := t.shop.copyMaps(ctx, t.nested.linkedFrom(t.batch.Values()), serial); err != nil {
 		return nil, nil, err
 	}
 	next, err := t.write(ctx, &d, merged, old)

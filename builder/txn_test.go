@@ -159,7 +159,7 @@ func TestSetRaw(t *testing.T) {
 		if err := b.SetRaw([]byte("key"), []byte(raw)); !errors.Is(err, fault.ErrValue) {
 			t.Errorf("Bulk takes %x: %v", raw, err)
 		}
-		if n := hamttest.Must(b.Finish(t.Context())); n.Length() != 0 {
+		if n := hamttest.MustFirst(b.Finish(t.Context())); n.Length() != 0 {
 			t.Errorf("%x left %d entries", raw, n.Length())
 		}
 	}
@@ -180,7 +180,7 @@ func TestArgumentsAreCopied(t *testing.T) {
 	if _, link, err := txn.Commit(t.Context()); err != nil || link != want {
 		t.Errorf("root %v by Txn, %v", link, err)
 	}
-	n := hamttest.Must(b.Finish(t.Context()))
+	n := hamttest.MustFirst(b.Finish(t.Context()))
 	if hamttest.RootOf(t, n) != want {
 		t.Errorf("root %v by Bulk", hamttest.RootOf(t, n))
 	}

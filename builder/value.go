@@ -2,26 +2,35 @@ package builder
 
 import (
 	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 )
 
-// appendValue appends a value in DAG-CBOR. A value that is a HAMT itself is not
-// copied into the block: its root is linked to, which is what makes nested
-// maps possible and keeps transformed ones what they are. (A HAMT within a
-// plain map or list is copied as the map it is; who wants a link there puts
-// one.)
-func appendValue(dst []byte, value datamodel.Node) ([]byte, error) {
-	if nested, ok := value.(*adl.Node); ok {
-		link, err := nested.Link()
-		if err != nil {
-			return dst, err
+// appendValue appends a value in DAG-CBOR. A HAMT in it, at any depth, is not
+// copied into the block: its root is linked to, which is what makes nested maps
+// possible and keeps transformed ones what they are. One whose blocks may be
+// missing where this map's blocks go is added to nested.
+func (w *workshop) appendValue(dst []byte, value datamodel.Node, nested *nestedMaps) ([]byte, error) {
+	return cbor.Append(dst, value, func(n datamodel.Node) (datamodel.Node, error) {
+		m, ok := n.(*adl.Node)
+		if !ok {
+			return n, nil
 		}
-		return cbor.AppendLink(dst, link)
-	}
-	return cbor.Append(dst, value)
+		if m == nil {
+			return nil, nil
+		}
+		link, err := m.Link()
+		if err != nil {
+			return nil, err
+		}
+		if !w.holds(m) {
+			nested.add(link, m)
+		}
+		return basicnode.NewLink(link), nil
+	})
 }
 
 // outline decides whether a value stays inline. Where it is too large for

@@ -27,7 +27,7 @@ const (
 	FilecoinV0
 )
 
-// String is the layout's name as the command writes it.
+// String returns the layout's name as the command writes it.
 func (l Layout) String() string {
 	switch l {
 	case Spec:
@@ -51,10 +51,15 @@ const (
 	MaxDepth = 512
 )
 
-// Params are the parameters of one HAMT.
+// Params are the parameters of one HAMT. Zero fields stand for the defaults:
+// those of [Default], or in Filecoin's layouts those of [Filecoin].
 type Params struct {
-	// HashAlg is the multihash code of the hash that is applied to keys.
+	// HashAlg is the multihash code of the hash that is applied to keys. 0
+	// stands for sha2-256, unless IdentityHash is set.
 	HashAlg multicodec.Code
+	// IdentityHash says that HashAlg is 0 because 0 is what is meant: the code
+	// of the identity hash, under which a key is its own digest.
+	IdentityHash bool
 	// BitWidth is the number of hash bits taken at each level, 3 to 16: a node
 	// has up to 2^BitWidth elements.
 	BitWidth int
@@ -65,26 +70,57 @@ type Params struct {
 	Layout Layout
 }
 
-// Default gives the specification's defaults: sha2-256, bit width 8, bucket
+// Default returns the specification's defaults: sha2-256, bit width 8, bucket
 // size 3.
 func Default() Params {
 	return Params{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3}
 }
 
-// Filecoin gives the parameters that Filecoin's chain uses: sha2-256, bit
+// Filecoin returns the parameters that Filecoin's chain uses: sha2-256, bit
 // width 5, buckets of 3, in the layout of v3.
 func Filecoin() Params {
 	return Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3, Layout: FilecoinV3}
 }
 
-// Validate reports a bit width or bucket size out of range, or a layout that
-// does not exist. Whether the hash is known is not looked at.
+// WithHashAlg returns p with the hash of the given code, which may be that of
+// the identity hash.
+func (p Params) WithHashAlg(code multicodec.Code) Params {
+	p.HashAlg, p.IdentityHash = code, code == multicodec.Identity
+	return p
+}
+
+// WithDefaults returns p with each zero field replaced by the default that it
+// stands for. Two Params mean the same if these are equal.
+func (p Params) WithDefaults() Params {
+	defaults := Default()
+	if p.Layout == FilecoinV3 || p.Layout == FilecoinV0 {
+		defaults = Filecoin()
+	}
+	if p.HashAlg == 0 && !p.IdentityHash {
+		p.HashAlg = defaults.HashAlg
+	}
+	if p.BitWidth == 0 {
+		p.BitWidth = defaults.BitWidth
+	}
+	if p.BucketSize == 0 {
+		p.BucketSize = defaults.BucketSize
+	}
+	return p
+}
+
+// Validate returns an error if the bit width or the bucket size is out of range,
+// the layout does not exist, or IdentityHash contradicts HashAlg. Zero fields
+// are valid. Whether the hash is known is not looked at.
 func (p Params) Validate() error {
+	p = p.WithDefaults()
 	if p.BitWidth < MinBitWidth || p.BitWidth > MaxBitWidth {
 		return fmt.Errorf("hamt: bit width %d is not from %d to %d", p.BitWidth, MinBitWidth, MaxBitWidth)
 	}
 	if p.BucketSize < 1 {
 		return fmt.Errorf("hamt: bucket size %d is less than 1", p.BucketSize)
+	}
+	if p.IdentityHash && p.HashAlg != multicodec.Identity {
+		return fmt.Errorf("hamt: the hash cannot be both %s and identity", p.HashAlg)
 	}
 	if p.Layout > FilecoinV0 {
 		return fmt.Errorf("hamt: there is no %s", p.Layout)
@@ -92,11 +128,16 @@ func (p Params) Validate() error {
 	return nil
 }
 
-// BitmapBytes is the length of the bitmap of a node, in bytes.
-func (p Params) BitmapBytes() int { return 1 << (p.BitWidth - 3) }
+// BitmapBytes returns the length of the bitmap of a node, in bytes.
+func (p Params) BitmapBytes() int {
+	if p.BitWidth == 0 {
+		p = p.WithDefaults()
+	}
+	return 1 << (p.BitWidth - 3)
+}
 
-// BitWidthOf is the bit width that belongs to a bitmap of n bytes, or false
-// where there is none in range.
+// BitWidthOf returns the bit width that belongs to a bitmap of n bytes, and
+// false if there is none in range.
 func BitWidthOf(n int) (int, bool) {
 	if n < 1 || n&(n-1) != 0 {
 		return 0, false
@@ -105,8 +146,9 @@ func BitWidthOf(n int) (int, bool) {
 	return width, width <= MaxBitWidth
 }
 
-// String is for people: "sha2-256, bit width 8, bucket size 3".
+// String returns a line for people: "sha2-256, bit width 8, bucket size 3".
 func (p Params) String() string {
+	p = p.WithDefaults()
 	s := fmt.Sprintf("%s, bit width %d, bucket size %d", p.HashAlg, p.BitWidth, p.BucketSize)
 	if p.Layout != Spec {
 		s += ", " + p.Layout.String()

@@ -29,7 +29,10 @@ func TestValidate(t *testing.T) {
 		{"widest", false, func(p *params.Params) { p.BitWidth = 16 }},
 		{"too wide", true, func(p *params.Params) { p.BitWidth = 17 }},
 		{"one entry a bucket", false, func(p *params.Params) { p.BucketSize = 1 }},
-		{"no entry a bucket", true, func(p *params.Params) { p.BucketSize = 0 }},
+		{"less than no entry a bucket", true, func(p *params.Params) { p.BucketSize = -1 }},
+		{"zero fields", false, func(p *params.Params) { *p = params.Params{} }},
+		{"two hashes", true, func(p *params.Params) { p.IdentityHash = true }},
+		{"identity", false, func(p *params.Params) { *p = p.WithHashAlg(multicodec.Identity) }},
 		{"no such layout", true, func(p *params.Params) { p.Layout = params.FilecoinV0 + 1 }},
 		{"unknown hash", false, func(p *params.Params) { p.HashAlg = multicodec.Code(0x3fffff) }},
 	} {
@@ -53,6 +56,24 @@ func TestBitWidthOf(t *testing.T) {
 	for _, length := range []int{-1, 0, 3, 5, 31, 1 << 14} {
 		if width, ok := params.BitWidthOf(length); ok {
 			t.Errorf("a bitmap of %d bytes has bit width %d", length, width)
+		}
+	}
+}
+
+// TestWithDefaults: a zero field stands for the default, also where others are
+// set, and the identity hash, whose code is 0, has to be asked for.
+func TestWithDefaults(t *testing.T) {
+	identity := params.Params{}.WithHashAlg(multicodec.Identity)
+	for _, test := range []struct{ given, want params.Params }{
+		{params.Params{}, params.Default()},
+		{params.Params{BitWidth: 5, BucketSize: 3}, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}},
+		{params.Params{HashAlg: multicodec.Blake3}, params.Params{HashAlg: multicodec.Blake3, BitWidth: 8, BucketSize: 3}},
+		{params.Params{Layout: params.FilecoinV3}, params.Filecoin()},
+		{identity, params.Params{IdentityHash: true, BitWidth: 8, BucketSize: 3}},
+		{identity.WithHashAlg(multicodec.Sha2_256), params.Default()},
+	} {
+		if got := test.given.WithDefaults(); got != test.want || got != got.WithDefaults() {
+			t.Errorf("%+v stands for %+v, not for %+v", test.given, got, test.want)
 		}
 	}
 }

@@ -101,7 +101,8 @@ func bulk(ctx context.Context, p builder.Prototype, entries []workload.Entry) (d
 			return nil, err
 		}
 	}
-	return b.Finish(ctx)
+	m, _, err := b.Finish(ctx)
+	return m, err
 }
 
 func oneByOne(ctx context.Context, p builder.Prototype, entries []workload.Entry) (datamodel.Node, error) {

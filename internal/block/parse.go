@@ -135,7 +135,8 @@ func (p *parser) root() error {
 	if err != nil || bucketSize < 1 || bucketSize > math.MaxInt32 {
 		return p.notHAMT("bucketSize is not a positive integer of 31 bits")
 	}
-	p.params.HashAlg, p.params.BucketSize = multicodec.Code(hashAlg), int(bucketSize)
+	p.params = p.params.WithHashAlg(multicodec.Code(hashAlg))
+	p.params.BucketSize = int(bucketSize)
 	p.off = at[0]
 	if err := p.node(); err != nil {
 		return err

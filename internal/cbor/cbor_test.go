@@ -54,7 +54,7 @@ func differ(t *testing.T, raw []byte) {
 	if node.Kind() != truth.Kind() {
 		t.Fatalf("%x is of kind %v, want %v", raw, node.Kind(), truth.Kind())
 	}
-	if got, err := cbor.Append([]byte("before"), node); err != nil && !tooDeep(raw) || err == nil && string(got) != "before"+string(again) {
+	if got, err := cbor.Append([]byte("before"), node, nil); err != nil && !tooDeep(raw) || err == nil && string(got) != "before"+string(again) {
 		t.Fatalf("%x is appended as %x, %v; want %x", raw, got, err, again)
 	}
 	if err := cbor.Check(raw); !tooDeep(raw) && (err == nil) == loose {
@@ -217,7 +217,7 @@ func TestAppendRefuses(t *testing.T) {
 		"infinity in a list": list(list(basicnode.NewFloat(math.Inf(1)))),
 		"nil link":           basicnode.NewLink(nil),
 	} {
-		dst, err := cbor.Append([]byte("before"), node)
+		dst, err := cbor.Append([]byte("before"), node, nil)
 		if !errors.Is(err, fault.ErrValue) {
 			t.Errorf("%s: error %v, want ErrValue", name, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 
 	"github.com/ipfs/go-cid"
@@ -133,6 +134,29 @@ func Link(raw []byte, off int) (from, to int, err error) {
 		return 0, 0, fmt.Errorf("link: %w", err)
 	}
 	return from, to, nil
+}
+
+// Links visits the binary CIDs of the links in values that Skip has accepted.
+func Links(raw []byte) iter.Seq[[]byte] {
+	return func(yield func(binaryCID []byte) bool) {
+		for off := 0; off < len(raw); {
+			if IsLink(raw, off) {
+				from, to, err := Link(raw, off)
+				if err != nil || !yield(raw[from:to]) {
+					return
+				}
+				off = to
+				continue
+			}
+			major, arg, next, err := Head(raw, off)
+			if err != nil {
+				return
+			}
+			if off = next; major == Bytes || major == String {
+				off += int(arg)
+			}
+		}
+	}
 }
 
 // IsPlainCID knows the form that nearly every CID has: version 1, a codec

@@ -2,15 +2,17 @@ package cbor
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipld/go-ipld-prime/codec"
 	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/datamodel"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/ipld/go-ipld-prime/schema"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 )
@@ -77,8 +79,40 @@ func DecodeCollection(raw []byte) (datamodel.Node, error) {
 }
 
 // Append appends the DAG-CBOR form of a value, or fails with fault.ErrValue
-// where it has none.
-func Append(dst []byte, value datamodel.Node) ([]byte, error) {
+// where it has none, and then returns dst as it was. Typed nodes are written in
+// their representation form, at any depth.
+//
+// replace, if not nil, is called with every node in the value, from the
+// outermost inwards, and returns what is written in its place.
+func Append(dst []byte, value datamodel.Node, replace func(datamodel.Node) (datamodel.Node, error)) ([]byte, error) {
+	out, err := appendNode(dst, value, replace, ValueDepth)
+	if err != nil {
+		return dst, err
+	}
+	if out[len(dst)] >= List && out[len(dst)] < Tag {
+		if err := Check(out[len(dst):]); err != nil {
+			return dst, err
+		}
+	}
+	return out, nil
+}
+
+// AppendUnchecked is Append of a node that need not be a value in canonical
+// form: what is in it that DAG-CBOR cannot hold is for the reader to find.
+func AppendUnchecked(dst []byte, node datamodel.Node) ([]byte, error) {
+	return appendNode(dst, node, nil, 0)
+}
+
+func appendNode(dst []byte, value datamodel.Node, replace func(datamodel.Node) (datamodel.Node, error), depth int) ([]byte, error) {
+	if typed, ok := value.(schema.TypedNode); ok {
+		value = typed.Representation()
+	}
+	if replace != nil && value != nil {
+		var err error
+		if value, err = replace(value); err != nil {
+			return dst, err
+		}
+	}
 	if value == nil || value.IsAbsent() { // which would be of kind null
 		return dst, fault.New(fault.ErrValue, "no node was given")
 	}
@@ -113,23 +147,91 @@ func Append(dst []byte, value datamodel.Node) ([]byte, error) {
 			return dst, err
 		}
 		return AppendLink(dst, l)
-	case datamodel.Kind_Map, datamodel.Kind_List:
-		return appendCollection(dst, value)
+	}
+	if depth >= MaxDepth {
+		return dst, fault.New(fault.ErrValue, "lists and maps nest deeper than %d", MaxDepth)
+	}
+	switch value.Kind() {
+	case datamodel.Kind_List:
+		return appendList(dst, value, replace, depth)
+	case datamodel.Kind_Map:
+		return appendMap(dst, value, replace, depth)
 	}
 	return dst, fault.New(fault.ErrValue, "it is of kind %s", value.Kind())
 }
 
-func appendCollection(dst []byte, value datamodel.Node) ([]byte, error) {
-	buffer := bytes.NewBuffer(dst)
-	options := dagcbor.EncodeOptions{AllowLinks: true, MapSortMode: codec.MapSortMode_RFC7049}
-	if err := options.Encode(value, buffer); err != nil {
-		return dst, &fault.Error{Kind: fault.ErrValue, Cause: err}
+func appendList(dst []byte, list datamodel.Node, replace func(datamodel.Node) (datamodel.Node, error), depth int) ([]byte, error) {
+	n := list.Length()
+	if n < 0 {
+		return dst, fault.New(fault.ErrValue, "a list of unknown length")
 	}
-	// The codec writes what it would not read, such as NaN, so look again.
-	if err := Check(buffer.Bytes()[len(dst):]); err != nil {
-		return dst, err
+	dst = AppendHead(dst, List, uint64(n))
+	for it := list.ListIterator(); !it.Done(); n-- {
+		_, item, err := it.Next()
+		if err == nil {
+			dst, err = appendNode(dst, item, replace, depth+1)
+		}
+		if err != nil {
+			return dst, err
+		}
 	}
-	return buffer.Bytes(), nil
+	if n != 0 {
+		return dst, fault.New(fault.ErrValue, "a list that does not have the length it says")
+	}
+	return dst, nil
+}
+
+// appendMap appends a map with its keys in DAG-CBOR's order: it appends the
+// entries as they come, and then puts them in order.
+func appendMap(dst []byte, m datamodel.Node, replace func(datamodel.Node) (datamodel.Node, error), depth int) ([]byte, error) {
+	type entry struct {
+		key      string
+		from, to int // in dst
+	}
+	var entries []entry
+	head, sorted := len(dst), true
+	for it := m.MapIterator(); !it.Done(); {
+		key, value, err := it.Next()
+		if err != nil {
+			return dst, err
+		}
+		if typed, ok := key.(schema.TypedNode); ok {
+			key = typed.Representation()
+		}
+		e := entry{from: len(dst)}
+		if e.key, err = key.AsString(); err != nil {
+			return dst, err
+		}
+		if dst, err = appendNode(AppendString(dst, e.key), value, replace, depth+1); err != nil {
+			return dst, err
+		}
+		e.to = len(dst)
+		sorted = sorted && (len(entries) == 0 || compareKeys(entries[len(entries)-1].key, e.key) < 0)
+		entries = append(entries, e)
+	}
+	var count [9]byte
+	n := len(AppendHead(count[:0], Map, uint64(len(entries))))
+	if sorted { // as what was decoded from DAG-CBOR is
+		dst = append(dst, count[:n]...)
+		copy(dst[head+n:], dst[head:])
+		copy(dst[head:], count[:n])
+		return dst, nil
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int { return compareKeys(a.key, b.key) })
+	unsorted := bytes.Clone(dst[head:])
+	dst = append(dst[:head], count[:n]...)
+	for _, e := range entries {
+		dst = append(dst, unsorted[e.from-head:e.to-head]...)
+	}
+	return dst, nil
+}
+
+// compareKeys orders keys of maps as DAG-CBOR does: shorter ones first.
+func compareKeys(a, b string) int {
+	if c := cmp.Compare(len(a), len(b)); c != 0 {
+		return c
+	}
+	return cmp.Compare(a, b)
 }
 
 // Check reports with fault.ErrValue whether raw is anything but exactly one
@@ -157,7 +259,7 @@ func Canonical(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Append(nil, value)
+	return Append(nil, value, nil)
 }
 
 // AppendHead appends a head with its argument in the shortest form.

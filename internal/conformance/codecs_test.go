@@ -147,7 +147,7 @@ func TestKeyHashes(t *testing.T) {
 				content[fmt.Sprintf("%04d", i)] = basicnode.NewInt(int64(i))
 			}
 			s := hamttest.NewStore()
-			prototype := builder.Prototype{Params: params.Params{HashAlg: code, BitWidth: 3, BucketSize: 8}, LinkSystem: s.LinkSystem()}
+			prototype := builder.Prototype{Params: params.Params{BitWidth: 3, BucketSize: 8}.WithHashAlg(code), LinkSystem: s.LinkSystem()}
 			n := hamttest.Build(t, prototype, content)
 			read := hamttest.Load(t, s, hamttest.RootOf(t, n))
 			if read.Params().HashAlg != code {
@@ -217,7 +217,7 @@ func TestNoBlockLimit(t *testing.T) {
 // several goroutines, with one core and with two.
 func TestLargeEdit(t *testing.T) {
 	for _, cores := range []int{1, 2} {
-		for _, p := range []params.Params{params.Default(), hamttest.ManyLevels(), {HashAlg: multicodec.Identity, BitWidth: 4, BucketSize: 2}} {
+		for _, p := range []params.Params{params.Default(), hamttest.ManyLevels(), {IdentityHash: true, BitWidth: 4, BucketSize: 2}} {
 			t.Run(fmt.Sprintf("%d/%v", cores, p), func(t *testing.T) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 				content := hamttest.Model{}

@@ -60,7 +60,7 @@ func TestSharedSubtreesEnd(t *testing.T) {
 func TestTreesTooDeep(t *testing.T) {
 	for _, alg := range []multicodec.Code{multicodec.Identity, multicodec.Sha2_256, multicodec.Murmur3X64_64, clusteredHashCode} {
 		t.Run(fmt.Sprint(alg), func(t *testing.T) {
-			p := params.Params{HashAlg: alg, BitWidth: 3, BucketSize: 1}
+			p := params.Params{BitWidth: 3, BucketSize: 1}.WithHashAlg(alg)
 			s := &hostileStore{blocks: []hamttest.Block{hamttest.BlockOf(chainRoot(alg)), hamttest.BlockOf(chainNode())}, cancel: func() {}, left: 1 << 20}
 			n := mustLoad(t, s)
 			if n.Params() != p {

@@ -218,7 +218,7 @@ func TestLeftovers(t *testing.T) {
 		}
 
 		canonical := c.Need(t, "canonical/root")
-		rebuilt, err := builder.Rebuild(t.Context(), node, builder.PrototypeOf(node), builder.BulkOptions{})
+		rebuilt, _, err := builder.Rebuild(t.Context(), node, builder.PrototypeOf(node), builder.BulkOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

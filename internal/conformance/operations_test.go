@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"hash"
 	"maps"
 	"math/rand/v2"
@@ -300,7 +301,7 @@ func (m *machine) begin(v version) {
 func (m *machine) expectWrites(writes []string, next *adl.Node) {
 	m.t.Helper()
 	old := map[string]bool{}
-	if base := m.base().node; base.Tree().Link() != nil {
+	if base := m.base().node; nodes.OriginOf(base).Tree.Link() != nil {
 		old = hamttest.Links(m.t, base)
 	}
 	want := hamttest.Links(m.t, next)
@@ -400,10 +401,10 @@ func (m *machine) adopt(next *adl.Node) {
 // load opens a version again, from its blocks.
 func (m *machine) load(v version) *adl.Node {
 	m.t.Helper()
-	if v.node.Tree().Link() == nil { // the empty map that was never written
+	if nodes.OriginOf(v.node).Tree.Link() == nil { // the empty map that was never written
 		return v.node
 	}
-	node, err := hamt.Load(m.t.Context(), m.prototype.LinkSystem, v.node.Tree().Link())
+	node, err := hamt.Load(m.t.Context(), m.prototype.LinkSystem, nodes.OriginOf(v.node).Tree.Link())
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -440,7 +441,7 @@ func (m *machine) goBack(b byte) {
 	m.t.Helper()
 	v := m.versions[int(b)%len(m.versions)]
 	v.node = m.load(v)
-	if v.node.Tree().Link() != nil {
+	if nodes.OriginOf(v.node).Tree.Link() != nil {
 		v.node.Length() // so that the count is known again
 	}
 	m.versions = append(m.versions, v)
@@ -456,7 +457,7 @@ func (m *machine) finish() {
 		hamttest.ExpectContent(m.t, node, v.content)
 		hamttest.ExpectVerified(m.t, node)
 	}
-	if last.node.Tree().Link() == nil {
+	if nodes.OriginOf(last.node).Tree.Link() == nil {
 		return
 	}
 	plain := builder.Prototype{Params: m.prototype.Params, LinkSystem: hamttest.NewStore().LinkSystem()}

@@ -209,7 +209,7 @@ func verifyAndRebuild(t *testing.T, s *hostileStore, p params.Params) {
 	}
 	prototype := builder.PrototypeOf(node)
 	prototype.LinkSystem = hamttest.NewStore().LinkSystem()
-	rebuilt, err := builder.Rebuild(ctx, node, prototype, builder.BulkOptions{})
+	rebuilt, _, err := builder.Rebuild(ctx, node, prototype, builder.BulkOptions{})
 	if err != nil {
 		expectFault(t, err)
 		if faults == 0 && !errors.Is(err, context.Canceled) {

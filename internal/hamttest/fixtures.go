@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keys"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,7 +23,6 @@ import (
 	"github.com/multiformats/go-multicodec"
 	"github.com/warpfork/go-testmark"
 
-	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -102,7 +102,7 @@ func (c Fixture) Params(t *testing.T) params.Params {
 	if err := json.Unmarshal([]byte(c.Need(t, "params")), &p); err != nil {
 		t.Fatal(err)
 	}
-	return params.Params{HashAlg: multicodec.Code(p.HashAlg), BitWidth: p.BitWidth, BucketSize: p.BucketSize}
+	return params.Params{BitWidth: p.BitWidth, BucketSize: p.BucketSize}.WithHashAlg(multicodec.Code(p.HashAlg))
 }
 
 // Operations gives the operations of step n; ok is false where there is none.
@@ -141,7 +141,7 @@ func ParseOperation(t *testing.T, line datamodel.Node) Operation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if op.Key, err = adl.KeyOf(key); err != nil {
+	if op.Key, err = keys.Bytes(key); err != nil {
 		t.Fatal(err)
 	}
 	verb := "set"
@@ -176,7 +176,7 @@ func readEntries(t testing.TB, name string) (ops []Operation) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bytes, err := adl.KeyOf(key)
+		bytes, err := keys.Bytes(key)
 		if err != nil {
 			t.Fatal(err)
 		}

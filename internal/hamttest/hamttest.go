@@ -50,3 +50,6 @@ func Must[T any](value T, err error) T {
 
 // ErrStore is the error of a store that fails.
 var ErrStore = errors.New("the store is out of order")
+
+// MustFirst is Must of what also has a second result.
+func MustFirst[T, U any](value T, _ U, err error) T { return Must(value, err) }

@@ -73,7 +73,8 @@ func Bulk(ctx context.Context, prototype builder.Prototype, content Model, o bui
 			return nil, err
 		}
 	}
-	return b.Finish(ctx)
+	n, _, err := b.Finish(ctx)
+	return n, err
 }
 
 // Operation is one line of a step: a value is to be set, or with nil the key

@@ -145,7 +145,7 @@ var Uses = map[string]func(ctx context.Context, n *adl.Node, key string) error{
 		return err
 	},
 	"Rebuild": func(ctx context.Context, n *adl.Node, _ string) error {
-		_, err := builder.Rebuild(ctx, n, builder.PrototypeOf(n), builder.BulkOptions{})
+		_, _, err := builder.Rebuild(ctx, n, builder.PrototypeOf(n), builder.BulkOptions{})
 		return err
 	},
 }

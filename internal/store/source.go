@@ -18,11 +18,11 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime/codec"
-	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/ipld/go-ipld-prime/schema"
 	"github.com/multiformats/go-multicodec"
 	"github.com/multiformats/go-multihash"
 
@@ -252,12 +252,21 @@ func FromNode(node datamodel.Node) ([]byte, error) {
 	if node == nil {
 		return nil, fault.New(fault.ErrMalformed, "no node was given")
 	}
-	var buffer bytes.Buffer
-	options := dagcbor.EncodeOptions{AllowLinks: true, MapSortMode: codec.MapSortMode_RFC7049}
-	if err := options.Encode(node, &buffer); err != nil {
+	if typed, ok := node.(schema.TypedNode); ok {
+		node = typed.Representation()
+	}
+	if encoded, ok := node.(interface{ EncodeDagCbor(io.Writer) error }); ok {
+		var buffer bytes.Buffer
+		if err := encoded.EncodeDagCbor(&buffer); err != nil {
+			return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
+		}
+		return buffer.Bytes(), nil
+	}
+	raw, err := cbor.AppendUnchecked(nil, node)
+	if err != nil {
 		return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
 	}
-	return buffer.Bytes(), nil
+	return raw, nil
 }
 
 // read reads a block into a buffer. It and parse do by themselves what

@@ -242,7 +242,7 @@ func TestSpillInTurn(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	for _, code := range hashes {
 		h := hasher(t, code)
-		p := params.Params{HashAlg: code, BitWidth: 3, BucketSize: 3}
+		p := params.Params{BitWidth: 3, BucketSize: 3}.WithHashAlg(code)
 		pile := NewPile(p, h)
 		var keys [][]byte
 		for i := range 3000 {

@@ -98,7 +98,7 @@ var ways = map[string]func(t *testing.T, p builder.Prototype, c contents) *adl.N
 				t.Fatal(err)
 			}
 		}
-		node, err := bulk.Finish(t.Context())
+		node, _, err := bulk.Finish(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -79,7 +79,7 @@ func TestOlderFormIsReadOnly(t *testing.T) {
 		"txn":             func() error { _, err := p.NewTxn(); return err },
 		"txn on a map":    func() error { _, err := builder.NewTxn(node); return err },
 		"bulk":            func() error { _, err := p.NewBulk(builder.BulkOptions{}); return err },
-		"rebuild as such": func() error { _, err := builder.Rebuild(t.Context(), node, p, builder.BulkOptions{}); return err },
+		"rebuild as such": func() error { _, _, err := builder.Rebuild(t.Context(), node, p, builder.BulkOptions{}); return err },
 	} {
 		if err := begin(); !errors.Is(err, fault.ErrReadOnlyLayout) {
 			t.Errorf("%s: %v", name, err)
@@ -94,7 +94,7 @@ func TestOlderToNewer(t *testing.T) {
 	s, c := newStore(), randomContents(random(t), 2000)
 	from := load(t, s.LinkSystem(), olderBuild(t, s, bitWidth, c), olderForm(bitWidth))
 	to := newStore()
-	node, err := builder.Rebuild(t.Context(), from, builder.Prototype{
+	node, _, err := builder.Rebuild(t.Context(), from, builder.Prototype{
 		Params: filecoin(bitWidth), LinkSystem: to.LinkSystem(), LinkPrototype: blake2b,
 	}, builder.BulkOptions{})
 	if err != nil {

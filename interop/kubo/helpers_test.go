@@ -62,7 +62,8 @@ func (k kind) tryBuild(ctx context.Context, lsys *linking.LinkSystem, n int, pro
 			return nil, err
 		}
 	}
-	return bulk.Finish(ctx)
+	m, _, err := bulk.Finish(ctx)
+	return m, err
 }
 
 func key(i int) string { return "precip/" + strconv.Itoa(i/1000) + "." + strconv.Itoa(i%1000) }

@@ -28,7 +28,7 @@ func TestMap(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m, err := bulk.Finish(t.Context())
+	m, _, err := bulk.Finish(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func (b *build) build(ctx context.Context, source input.Source, p *progress) (er
 		}
 	}
 	p.next("building blocks")
-	m, err := bulk.Finish(ctx)
+	m, _, err := bulk.Finish(ctx)
 	if err != nil {
 		return err
 	}

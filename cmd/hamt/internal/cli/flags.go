@@ -106,13 +106,20 @@ func (f *layoutFlags) params() (params.Params, error) {
 		return p, usage("there is no layout %q: take spec, filecoin-v3 or filecoin-v0", f.layout)
 	}
 	if f.changed("hash") {
-		p.HashAlg = multicodec.Code(f.hash)
+		p = p.WithHashAlg(multicodec.Code(f.hash))
 	}
-	if f.changed("bit-width") {
-		p.BitWidth = f.bitWidth
-	}
-	if f.changed("bucket-size") {
-		p.BucketSize = f.bucketSize
+	for _, field := range []struct {
+		name string
+		of   *int
+		said int
+	}{{"bit-width", &p.BitWidth, f.bitWidth}, {"bucket-size", &p.BucketSize, f.bucketSize}} {
+		if !f.changed(field.name) {
+			continue
+		}
+		if field.said == 0 { // which in Params would be the default
+			return p, usage("--%s cannot be 0", field.name)
+		}
+		*field.of = field.said
 	}
 	if err := p.Validate(); err != nil {
 		return p, usage("%w", plain{err})

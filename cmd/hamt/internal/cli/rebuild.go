@@ -31,7 +31,8 @@ hamt rebuild people --name people`, exactly(1), func(ctx context.Context, args [
 			if err != nil {
 				return nil, err
 			}
-			return builder.Rebuild(ctx, m, blocks.limits(builder.PrototypeOf(m)), options)
+			rebuilt, _, err := builder.Rebuild(ctx, m, blocks.limits(builder.PrototypeOf(m)), options)
+			return rebuilt, err
 		})
 	})
 	c.Long = `Build the one canonical tree of a map's entries, with the same parameters, and
