@@ -117,7 +117,7 @@ func (f *layoutFlags) params() (params.Params, error) {
 			continue
 		}
 		if field.said == 0 { // which in Params would be the default
-			return p, usage("--%s cannot be 0", field.name)
+			return p, usage("%s 0 is out of range", strings.ReplaceAll(field.name, "-", " "))
 		}
 		*field.of = field.said
 	}
