@@ -8,7 +8,7 @@
 //	       └──────────────┬─────────────┘
 //	                internal/trie           lookups, walks, the emitter
 //	       ┌──────────────┼─────────────┐
-//	internal/store  internal/block  internal/keyhash
+//	internal/blockio  internal/block  internal/keyhash
 //	LinkSystem,     one node in     indexes out of
 //	cache           one block       hashes
 //

@@ -13,8 +13,8 @@ import (
 	_ "github.com/ipld-hamt/go-ipld-hamt/builder" // knows the prototypes of Nodes
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -69,8 +69,8 @@ func Load(ctx context.Context, lsys *linking.LinkSystem, link datamodel.Link, op
 	return newNode(ctx, tree, settings), nil
 }
 
-func newSource(lsys *linking.LinkSystem, settings nodes.Settings) *store.Source {
-	return store.NewSource(lsys, settings.CacheBytes, settings.MaxBlockBytes)
+func newSource(lsys *linking.LinkSystem, settings nodes.Settings) *blockio.Loader {
+	return blockio.NewLoader(lsys, settings.CacheBytes, settings.MaxBlockBytes)
 }
 
 func newNode(ctx context.Context, tree *trie.Tree, settings nodes.Settings) *adl.Node {
@@ -113,7 +113,7 @@ func reify(lctx linking.LinkContext, root datamodel.Node, lsys *linking.LinkSyst
 	if lsys == nil {
 		return nil, errNoLinkSystem
 	}
-	raw, err := store.FromNode(root)
+	raw, err := blockio.FromNode(root)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/multiformats/go-multicodec"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -34,22 +34,22 @@ func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 			yield(Block{}, err)
 			return
 		}
-		sink, err := store.NewSink(n.tree.Source().LinkSystem(), n.LinkPrototype(), math.MaxInt)
+		sink, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
 		if err != nil {
 			yield(Block{}, err)
 			return
 		}
-		for place, err := range n.nodes(ctx, n.settings.ReadAhead) {
+		for visit, err := range n.nodes(ctx, n.settings.ReadAhead) {
 			if err != nil {
 				yield(Block{}, err)
 				return
 			}
 			b := Block{Link: root}
-			if place.CID() != nil {
-				b.Link, err = store.Link(place.CID())
+			if visit.CID() != nil {
+				b.Link, err = blockio.Link(visit.CID())
 			}
 			if err == nil {
-				b.Bytes, err = n.stored(ctx, sink, b.Link, place)
+				b.Bytes, err = n.stored(ctx, sink, b.Link, visit)
 			}
 			if !yield(b, err) || err != nil {
 				return
@@ -59,16 +59,16 @@ func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 }
 
 // stored gives the bytes of a node's block as the store has them.
-func (n *Node) stored(ctx context.Context, sink *store.Sink, link datamodel.Link, place *trie.Place) ([]byte, error) {
+func (n *Node) stored(ctx context.Context, sink *blockio.Writer, link datamodel.Link, visit *trie.Visit) ([]byte, error) {
 	if l, ok := link.(cidlink.Link); ok && l.Prefix().Codec == uint64(multicodec.DagCbor) {
-		return place.Node().Raw(), nil
+		return visit.Node().Raw(), nil
 	}
-	if made, err := sink.Make(place.Node().Raw()); err == nil && bytes.Equal(made.CID, []byte(link.Binary())) {
+	if made, err := sink.Encode(visit.Node().Raw()); err == nil && bytes.Equal(made.CID, []byte(link.Binary())) {
 		return made.Bytes, nil
 	}
-	raw, err := n.tree.Source().LinkSystem().LoadRaw(linking.LinkContext{Ctx: ctx}, link)
+	raw, err := n.tree.Loader().LinkSystem().LoadRaw(linking.LinkContext{Ctx: ctx}, link)
 	if err != nil && ctx.Err() == nil {
-		err = &fault.Error{Kind: fault.ErrMissing, Link: link, Path: place.Path(), Cause: err}
+		err = &fault.Error{Kind: fault.ErrMissing, Link: link, Path: visit.Path(), Cause: err}
 	}
 	return raw, err
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 )
 
 // TestRawBlocks: they are the blocks of the store, bytes and all, in the order
@@ -18,7 +18,7 @@ import (
 func TestRawBlocks(t *testing.T) {
 	for _, codec := range []multicodec.Code{multicodec.DagCbor, multicodec.DagJson} {
 		s := hamttest.NewStore()
-		links := cidlink.LinkPrototype{Prefix: store.DefaultLinkPrototype.Prefix}
+		links := cidlink.LinkPrototype{Prefix: blockio.DefaultLinkPrototype.Prefix}
 		links.Codec = uint64(codec)
 		root := hamttest.RootOf(t, hamttest.Build(t, builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem(), LinkPrototype: links}, hamttest.Numbered(300)))
 		built, err := hamttest.ByAssembler(t.Context(), builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem(), LinkPrototype: links}, hamttest.Numbered(300))

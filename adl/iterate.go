@@ -8,8 +8,8 @@ import (
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -40,14 +40,14 @@ type cursor struct {
 // next goes to the next entry. ok is false at the end and with an error.
 func (c *cursor) next() (e Entry, ok bool, err error) {
 	for !c.bucket.Next() {
-		step, more := c.walk.Next()
+		event, more := c.walk.Next()
 		switch {
 		case !more:
 			return Entry{}, false, nil
-		case step.Err != nil:
-			return Entry{}, false, step.Err
-		case !step.Entered():
-			c.bucket = step.Place.Node().Bucket(step.Position)
+		case event.Err != nil:
+			return Entry{}, false, event.Err
+		case event.Kind == trie.AtBucket:
+			c.bucket = event.Visit.Node().Bucket(event.Position)
 		}
 	}
 	return Entry{c.bucket.Key(), c.bucket.Value()}, true, nil
@@ -122,13 +122,13 @@ func (n *Node) Blocks(ctx context.Context) iter.Seq2[datamodel.Link, error] {
 			}
 			return
 		}
-		for place, err := range n.nodes(ctx, n.settings.ReadAhead) {
-			if err == nil && place.CID() == nil {
+		for visit, err := range n.nodes(ctx, n.settings.ReadAhead) {
+			if err == nil && visit.CID() == nil {
 				continue // the root
 			}
 			var link datamodel.Link
 			if err == nil {
-				link, err = store.Link(place.CID())
+				link, err = blockio.Link(visit.CID())
 			}
 			if !yield(link, err) || err != nil {
 				return
@@ -139,14 +139,14 @@ func (n *Node) Blocks(ctx context.Context) iter.Seq2[datamodel.Link, error] {
 
 // nodes visits all nodes, with up to ahead loads under way; after an error it
 // is over.
-func (n *Node) nodes(ctx context.Context, ahead int) iter.Seq2[*trie.Place, error] {
-	return func(yield func(*trie.Place, error) bool) {
+func (n *Node) nodes(ctx context.Context, ahead int) iter.Seq2[*trie.Visit, error] {
+	return func(yield func(*trie.Visit, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		walk := n.tree.WalkNodes(ctx, ahead)
 		for {
-			step, more := walk.Next()
-			if !more || !yield(step.Place, step.Err) || step.Err != nil {
+			event, more := walk.Next()
+			if !more || !yield(event.Visit, event.Err) || event.Err != nil {
 				return
 			}
 		}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -59,7 +59,7 @@ func (n *Node) Locate(ctx context.Context, key []byte) (Location, error) {
 	route, err := n.tree.Locate(ctx, key)
 	l := Location{Blocks: []datamodel.Link{root}, Path: routePath(route, n.Params().Layout)}
 	for _, binaryCID := range route.Children {
-		link, err := store.Link(binaryCID)
+		link, err := blockio.Link(binaryCID)
 		if err != nil {
 			return l, err // the block came by it, so this cannot be
 		}

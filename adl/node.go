@@ -10,10 +10,10 @@ import (
 	"github.com/ipld/go-ipld-prime/linking"
 	"github.com/ipld/go-ipld-prime/node/mixins"
 
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/capture"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keys"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -83,10 +83,10 @@ func (n *Node) WithContext(ctx context.Context) *Node {
 func (n *Node) Params() params.Params { return n.tree.Params() }
 
 // LinkSystem is a copy of the LinkSystem that the map's blocks come from.
-func (n *Node) LinkSystem() linking.LinkSystem { return *n.tree.Source().LinkSystem() }
+func (n *Node) LinkSystem() linking.LinkSystem { return *n.tree.Loader().LinkSystem() }
 
 // CacheStats tells what the node cache has done and holds.
-func (n *Node) CacheStats() CacheStats { return CacheStats(n.tree.Source().CacheStats()) }
+func (n *Node) CacheStats() CacheStats { return CacheStats(n.tree.Loader().CacheStats()) }
 
 // CacheStats is what a node cache has done and holds.
 type CacheStats struct {
@@ -105,15 +105,15 @@ func (n *Node) Link() (datamodel.Link, error) {
 	if n.link != nil {
 		return n.link, nil
 	}
-	sink, err := store.NewSink(n.tree.Source().LinkSystem(), n.LinkPrototype(), math.MaxInt)
+	sink, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
 	if err != nil {
 		return nil, err
 	}
-	block, err := sink.Make(n.tree.Root().Raw())
+	block, err := sink.Encode(n.tree.Root().Raw())
 	if err != nil {
 		return nil, err
 	}
-	n.link, err = store.Link(block.CID)
+	n.link, err = blockio.Link(block.CID)
 	return n.link, err
 }
 
@@ -126,12 +126,12 @@ func (n *Node) LinkPrototype() datamodel.LinkPrototype {
 	root := n.tree.Root()
 	for position := range root.Len() {
 		if root.IsLink(position) {
-			if link, err := store.Link(root.Link(position)); err == nil {
+			if link, err := blockio.Link(root.Link(position)); err == nil {
 				return link.Prototype()
 			}
 		}
 	}
-	return store.DefaultLinkPrototype
+	return blockio.DefaultLinkPrototype
 }
 
 // Kind is always that of a map.

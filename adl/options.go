@@ -1,8 +1,8 @@
 package adl
 
 import (
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -50,7 +50,7 @@ func WithReadAhead(n int) Option {
 func WithMaxBlockBytes(n int64) Option {
 	return Option{func(s *nodes.Settings) {
 		if s.MaxBlockBytes = n; n <= 0 {
-			s.MaxBlockBytes = store.DefaultMaxRead
+			s.MaxBlockBytes = blockio.DefaultMaxRead
 		}
 	}}
 }
@@ -58,8 +58,8 @@ func WithMaxBlockBytes(n int64) Option {
 func init() {
 	nodes.Resolve = func(options any) nodes.Settings {
 		s := nodes.Settings{
-			CacheBytes:    store.DefaultCacheBytes,
-			MaxBlockBytes: store.DefaultMaxRead,
+			CacheBytes:    blockio.DefaultCacheBytes,
+			MaxBlockBytes: blockio.DefaultMaxRead,
 			ReadAhead:     trie.DefaultAhead,
 			SerialMethods: true,
 		}

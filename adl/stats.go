@@ -43,11 +43,11 @@ func (n *Node) countAhead(ctx context.Context, ahead int) (int64, error) {
 		return known, nil
 	}
 	var count int64
-	for place, err := range n.nodes(ctx, ahead) {
+	for visit, err := range n.nodes(ctx, ahead) {
 		if err != nil {
 			return 0, err
 		}
-		count += int64(place.Node().Entries())
+		count += int64(visit.Node().Entries())
 	}
 	n.mu.Lock()
 	n.count = count
@@ -72,11 +72,11 @@ func (n *Node) Stats(ctx context.Context) (Stats, error) {
 		return known.clone(), nil
 	}
 	var c census
-	for place, err := range n.nodes(ctx, n.settings.ReadAhead) {
+	for visit, err := range n.nodes(ctx, n.settings.ReadAhead) {
 		if err != nil {
 			return Stats{}, err
 		}
-		c.add(place)
+		c.add(visit)
 	}
 	return n.keep(c), nil
 }
@@ -84,12 +84,12 @@ func (n *Node) Stats(ctx context.Context) (Stats, error) {
 // census is Stats while nodes are being counted: the sums are not made yet.
 type census struct{ stats Stats }
 
-func (c *census) add(place *trie.Place) {
-	s, node := &c.stats, place.Node()
-	if place.Depth() == len(s.Levels) {
+func (c *census) add(visit *trie.Visit) {
+	s, node := &c.stats, visit.Node()
+	if visit.Depth() == len(s.Levels) {
 		s.Levels = append(s.Levels, Level{})
 	}
-	level := &s.Levels[place.Depth()]
+	level := &s.Levels[visit.Depth()]
 	level.Nodes++
 	level.Entries += int64(node.Entries())
 	level.Links += int64(node.Links())

@@ -13,7 +13,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -46,20 +46,20 @@ func (n *Node) Verify(ctx context.Context) iter.Seq[error] {
 		}
 		walk := n.tree.WalkNodes(ctx, n.settings.ReadAhead)
 		for {
-			step, more := walk.Next()
+			event, more := walk.Next()
 			if !more {
 				break
 			}
-			if step.Err != nil {
-				if !report(step.Err) || isContextError(step.Err) {
+			if event.Err != nil {
+				if !report(event.Err) || isContextError(event.Err) {
 					return
 				}
 				continue
 			}
-			if !v.check(step.Place, report) {
+			if !v.check(event.Visit, report) {
 				return
 			}
-			seen.add(step.Place)
+			seen.add(event.Visit)
 		}
 		if faults == 0 {
 			n.keep(seen)
@@ -75,7 +75,7 @@ func isContextError(err error) bool {
 type verifier struct {
 	node *Node
 	root datamodel.Link
-	sink *store.Sink // makes the blocks that there should be
+	sink *blockio.Writer // makes the blocks that there should be
 }
 
 func newVerifier(n *Node) (*verifier, error) {
@@ -83,18 +83,18 @@ func newVerifier(n *Node) (*verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	sink, err := store.NewSink(n.tree.Source().LinkSystem(), n.LinkPrototype(), math.MaxInt)
+	sink, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
 	return &verifier{n, root, sink}, err
 }
 
 // check reports the faults of one node that parsing tolerates.
-func (v *verifier) check(place *trie.Place, yield func(error) bool) bool {
-	node, p, isRoot := place.Node(), v.node.Params(), place.CID() == nil
+func (v *verifier) check(visit *trie.Visit, yield func(error) bool) bool {
+	node, p, isRoot := visit.Node(), v.node.Params(), visit.CID() == nil
 	report := func(f *fault.Error) bool {
-		f.Path, f.Link = place.Path(), v.link(place)
+		f.Path, f.Link = visit.Path(), v.link(visit)
 		return yield(f)
 	}
-	if !v.canonical(place) && !report(fault.New(fault.ErrNotCanonical, "")) {
+	if !v.canonical(visit) && !report(fault.New(fault.ErrNotCanonical, "")) {
 		return false
 	}
 	if !isRoot && node.Links() == 0 && node.Entries() <= p.BucketSize &&
@@ -111,7 +111,7 @@ func (v *verifier) check(place *trie.Place, yield func(error) bool) bool {
 			ok = report(fault.New(fault.ErrEmptyBucket, "index %d", index))
 		}
 		for ok && bucket.Next() {
-			if !v.node.tree.Placed(bucket.Key(), place, index) {
+			if !v.node.tree.Placed(bucket.Key(), visit, index) {
 				ok = report(&fault.Error{Kind: fault.ErrMisplaced, Key: bucket.Key(), Detail: fmt.Sprintf("index %d", index)})
 			}
 		}
@@ -122,27 +122,27 @@ func (v *verifier) check(place *trie.Place, yield func(error) bool) bool {
 
 // canonical says whether a block is written, and named, the one way that the
 // root's link prototype allows.
-func (v *verifier) canonical(place *trie.Place) bool {
-	node, p := place.Node(), v.node.Params()
-	if !block.Canonical(node, p, place.CID() == nil) {
+func (v *verifier) canonical(visit *trie.Visit) bool {
+	node, p := visit.Node(), v.node.Params()
+	if !block.Canonical(node, p, visit.CID() == nil) {
 		return false
 	}
-	name := place.CID()
+	name := visit.CID()
 	if name == nil {
 		name = []byte(v.root.Binary())
 	}
 	if v.sink.Prototype().Codec == uint64(multicodec.DagCbor) {
 		return v.sink.Names(name) // the bytes are, by block.Canonical
 	}
-	made, err := v.sink.Make(node.Raw())
+	made, err := v.sink.Encode(node.Raw())
 	return err == nil && bytes.Equal(made.CID, name)
 }
 
-func (v *verifier) link(place *trie.Place) datamodel.Link {
-	if place.CID() == nil {
+func (v *verifier) link(visit *trie.Visit) datamodel.Link {
+	if visit.CID() == nil {
 		return v.root
 	}
-	link, err := store.Link(place.CID())
+	link, err := blockio.Link(visit.CID())
 	if err != nil {
 		return nil // the block came by it, so this cannot be
 	}

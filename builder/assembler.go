@@ -9,9 +9,9 @@ import (
 	"github.com/ipld/go-ipld-prime/node/mixins"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keys"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -130,7 +130,7 @@ func (b *mapBuilder) AssignNode(v datamodel.Node) error {
 // these entries, in the same store and of the same kind.
 func (p Prototype) makes(n *adl.Node) bool {
 	source := p.source()
-	return source != nil && source == treeOf(n).Source() && treeOf(n).Link() != nil &&
+	return source != nil && source == treeOf(n).Loader() && treeOf(n).Link() != nil &&
 		p.InlineBytes < 1 && samePrototype(p.LinkPrototype, n.LinkPrototype())
 }
 
@@ -169,7 +169,7 @@ type mapAssembler struct {
 	state  state
 	shop   *workshop
 	batch  *trie.Batch
-	values []store.Block // of values that are not inline
+	values []blockio.Block // of values that are not inline
 	nested nestedMaps
 	txn    *Txn      // on the map that is amended; nil for none
 	spot   trie.Spot // of the key that waits for its value

@@ -13,8 +13,8 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -250,7 +250,7 @@ func (b *Bulk) finish(ctx context.Context) (*adl.Node, error) {
 		return nil, err
 	}
 	raw := root.AppendRoot(nil)
-	named, err := b.shop.sink.Make(raw)
+	named, err := b.shop.sink.Encode(raw)
 	if err != nil {
 		return nil, trie.Oversized(err, raw, fault.Path{}, b.shop.Params)
 	}
@@ -259,7 +259,7 @@ func (b *Bulk) finish(ctx context.Context) (*adl.Node, error) {
 	}
 	b.progress.Blocks++
 	b.report()
-	link, err := store.Link(named.CID)
+	link, err := blockio.Link(named.CID)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -15,14 +15,14 @@ import (
 // wrong with the data has been found before anything is stored.
 type draft struct {
 	shop  *workshop
-	parts []*[]made   // of the tree below the root, each as its emitter made it
-	root  []byte      // the root in DAG-CBOR
-	named store.Block // and as a block
+	parts []*[]made     // of the tree below the root, each as its emitter made it
+	root  []byte        // the root in DAG-CBOR
+	named blockio.Block // and as a block
 }
 
 // made is a block of a draft.
 type made struct {
-	store.Block
+	blockio.Block
 	depth int
 }
 
@@ -32,7 +32,7 @@ func (d *draft) puts() trie.Put {
 	d.parts = append(d.parts, part)
 	var room slab
 	return func(raw []byte, depth int) ([]byte, error) {
-		b, err := d.shop.sink.Make(room.keep(raw))
+		b, err := d.shop.sink.Encode(room.keep(raw))
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (s *slab) keep(raw []byte) []byte {
 // finish makes the root.
 func (d *draft) finish(root *block.Encoder) (err error) {
 	d.root = root.AppendRoot(nil)
-	d.named, err = d.shop.sink.Make(d.root)
+	d.named, err = d.shop.sink.Encode(d.root)
 	if err != nil {
 		return trie.Oversized(err, d.root, fault.Path{}, d.shop.Params)
 	}
@@ -98,7 +98,7 @@ func (d *draft) write(ctx context.Context, known func(binaryCID []byte) bool) er
 
 // node makes the Node of a draft that was written.
 func (d *draft) node(ctx context.Context, count int64) (*adl.Node, error) {
-	link, err := store.Link(d.named.CID)
+	link, err := blockio.Link(d.named.CID)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (w *workshop) trees(puts func() trie.Put) trie.Builder {
 
 // build makes and writes the tree of a batch that holds no deletions, and
 // before it what its values link to.
-func (w *workshop) build(ctx context.Context, batch *trie.Batch, values []store.Block, nested nestedMaps) (*adl.Node, error) {
+func (w *workshop) build(ctx context.Context, batch *trie.Batch, values []blockio.Block, nested nestedMaps) (*adl.Node, error) {
 	d := draft{shop: w}
 	root, count, err := w.trees(d.puts).Batch(batch)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 )
 
 // nestedMaps are maps that values link to, by their roots, whose blocks may be
@@ -55,7 +55,7 @@ func (m nestedMaps) linkedFrom(values iter.Seq[[]byte]) iter.Seq[*adl.Node] {
 // one is built in: it was loaded or built there.
 func (w *workshop) holds(n *adl.Node) bool {
 	tree := treeOf(n)
-	return tree.Link() != nil && sameStorage(tree.Source().LinkSystem(), w.LinkSystem)
+	return tree.Link() != nil && sameStorage(tree.Loader().LinkSystem(), w.LinkSystem)
 }
 
 // sameStorage reports whether two LinkSystems are known to read from the same
@@ -89,7 +89,7 @@ func (w *workshop) copyMap(ctx context.Context, n *adl.Node, serial bool) error 
 		if err != nil {
 			return err
 		}
-		if !w.sink.Has(ctx, store.Block{CID: []byte(link.Binary())}) {
+		if !w.sink.Has(ctx, blockio.Block{CID: []byte(link.Binary())}) {
 			missing = append(missing, link)
 		}
 	}
@@ -98,7 +98,7 @@ func (w *workshop) copyMap(ctx context.Context, n *adl.Node, serial bool) error 
 		if err != nil {
 			return err
 		}
-		if err := w.sink.Write(ctx, store.Block{CID: []byte(link.Binary()), Bytes: raw}); err != nil {
+		if err := w.sink.Write(ctx, blockio.Block{CID: []byte(link.Binary()), Bytes: raw}); err != nil {
 			return err
 		}
 	}
@@ -109,13 +109,13 @@ func (w *workshop) copyMap(ctx context.Context, n *adl.Node, serial bool) error 
 // have been one, where a map was reified from data that came from elsewhere.
 func (w *workshop) rawBlock(ctx context.Context, n *adl.Node, link datamodel.Link) ([]byte, error) {
 	tree := treeOf(n)
-	lsys := tree.Source().LinkSystem()
+	lsys := tree.Loader().LinkSystem()
 	if root, err := n.Link(); err == nil && tree.Link() == nil && root == link {
-		sink, err := store.NewSink(lsys, link.Prototype(), math.MaxInt)
+		sink, err := blockio.NewWriter(lsys, link.Prototype(), math.MaxInt)
 		if err != nil {
 			return nil, err
 		}
-		block, err := sink.Make(tree.Root().Raw())
+		block, err := sink.Encode(tree.Root().Raw())
 		return block.Bytes, err
 	}
 	raw, err := lsys.LoadRaw(linking.LinkContext{Ctx: ctx}, link)

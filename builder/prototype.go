@@ -11,9 +11,9 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -65,13 +65,13 @@ type Prototype struct {
 // origin is where the blocks of a map come from. Maps with the same parameters
 // in the same LinkSystem go on using its cache.
 type origin struct {
-	source *store.Source
+	source *blockio.Loader
 	lsys   *linking.LinkSystem
 	params params.Params
 }
 
 // source is that of the origin, unless the prototype has been changed since.
-func (p Prototype) source() *store.Source {
+func (p Prototype) source() *blockio.Loader {
 	if p.origin == nil || p.origin.lsys != p.LinkSystem || p.origin.params != p.Params.WithDefaults() {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (p Prototype) source() *store.Source {
 func samePrototype(a, b datamodel.LinkPrototype) bool {
 	forCIDs, ok := a.(cidlink.LinkPrototype)
 	other, alsoForCIDs := b.(cidlink.LinkPrototype)
-	return ok && alsoForCIDs && store.Normal(forCIDs) == store.Normal(other)
+	return ok && alsoForCIDs && blockio.Normal(forCIDs) == blockio.Normal(other)
 }
 
 // ReadWith returns the prototype whose maps are read with the given options;
@@ -106,7 +106,7 @@ func PrototypeOf(n *adl.Node) Prototype {
 		LinkPrototype: n.LinkPrototype(),
 		Context:       o.Context,
 		read:          o.Settings,
-		origin:        &origin{o.Tree.Source(), &lsys, n.Params()},
+		origin:        &origin{o.Tree.Loader(), &lsys, n.Params()},
 	}
 }
 
@@ -144,8 +144,8 @@ func init() {
 type workshop struct {
 	Prototype
 	hasher *keyhash.Hasher
-	sink   *store.Sink
-	reads  *store.Source // of the maps that are built
+	sink   *blockio.Writer
+	reads  *blockio.Loader // of the maps that are built
 }
 
 // open checks a prototype and fills in its defaults.
@@ -165,10 +165,10 @@ func (p Prototype) open() (*workshop, error) {
 		return nil, err
 	}
 	if p.LinkPrototype == nil {
-		p.LinkPrototype = store.DefaultLinkPrototype
+		p.LinkPrototype = blockio.DefaultLinkPrototype
 	}
 	if p.MaxBlockBytes < 1 {
-		p.MaxBlockBytes = store.DefaultMaxWrite
+		p.MaxBlockBytes = blockio.DefaultMaxWrite
 	}
 	if p.read == (nodes.Settings{}) {
 		p = p.ReadWith()
@@ -177,13 +177,13 @@ func (p Prototype) open() (*workshop, error) {
 	if p.Context == nil {
 		p.Context = context.Background()
 	}
-	sink, err := store.NewSink(p.LinkSystem, p.LinkPrototype, p.MaxBlockBytes)
+	sink, err := blockio.NewWriter(p.LinkSystem, p.LinkPrototype, p.MaxBlockBytes)
 	if err != nil {
 		return nil, err
 	}
 	reads := p.source()
 	if reads == nil {
-		reads = store.NewSource(p.LinkSystem, p.read.CacheBytes, p.read.MaxBlockBytes)
+		reads = blockio.NewLoader(p.LinkSystem, p.read.CacheBytes, p.read.MaxBlockBytes)
 	}
 	return &workshop{p, hasher, sink, reads}, nil
 }

@@ -10,9 +10,9 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -23,7 +23,7 @@ type Txn struct {
 	base   *adl.Node
 	stored bool // the base's root is in the store for sure
 	batch  *trie.Batch
-	values map[string]store.Block // blocks of values that are not inline, by CID
+	values map[string]blockio.Block // blocks of values that are not inline, by CID
 	nested nestedMaps
 	buffer []byte
 }
@@ -95,7 +95,7 @@ func (w *workshop) begin(base *adl.Node, stored bool) *Txn {
 
 func (t *Txn) reset() {
 	t.batch = trie.NewBatch(t.shop.Params, t.shop.hasher)
-	t.values, t.nested = map[string]store.Block{}, nil
+	t.values, t.nested = map[string]blockio.Block{}, nil
 }
 
 // Base is the map that the transaction began with, or that its last Commit
@@ -260,7 +260,7 @@ func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datam
 	same := t.stored && old.Binary() == string(d.named.CID)
 	values := t.liveValues()
 	if same { // all are there as they should be, since the map links to them
-		values = slices.DeleteFunc(values, func(v store.Block) bool { return t.shop.sink.Has(ctx, v) })
+		values = slices.DeleteFunc(values, func(v blockio.Block) bool { return t.shop.sink.Has(ctx, v) })
 	}
 	if err := t.shop.writeValues(ctx, values); err != nil {
 		return nil, err
@@ -280,7 +280,7 @@ func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datam
 
 // liveValues gives the blocks of values that are not inline and that no later
 // change has replaced.
-func (t *Txn) liveValues() (live []store.Block) {
+func (t *Txn) liveValues() (live []blockio.Block) {
 	if len(t.values) == 0 {
 		return nil
 	}

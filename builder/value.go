@@ -5,8 +5,8 @@ import (
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 )
 
 // appendValue appends a value in DAG-CBOR. A HAMT in it, at any depth, is not
@@ -36,11 +36,11 @@ func (w *workshop) appendValue(dst []byte, value datamodel.Node, nested *nestedM
 // outline decides whether a value stays inline. Where it is too large for
 // that, it gives the block that the value becomes and the link that stands in
 // its place.
-func (w *workshop) outline(raw []byte) (inline []byte, own *store.Block, err error) {
+func (w *workshop) outline(raw []byte) (inline []byte, own *blockio.Block, err error) {
 	if w.InlineBytes < 1 || len(raw) <= w.InlineBytes {
 		return raw, nil, nil
 	}
-	b, err := w.sink.Make(append([]byte(nil), raw...))
+	b, err := w.sink.Encode(append([]byte(nil), raw...))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -30,7 +30,7 @@ const (
 type writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	sink   *store.Sink
+	sink   *blockio.Writer
 	atOnce int
 	wrote  func() // after each block, never twice at once
 
@@ -48,7 +48,7 @@ type writer struct {
 // pending is a block that is to be written, or a node whose block is yet to be
 // made while its children are written already.
 type pending struct {
-	block  store.Block
+	block  blockio.Block
 	made   bool
 	parent *pending // nil for a value
 	left   int      // children that are not written
@@ -99,7 +99,7 @@ func (w *writer) add(p *pending) error {
 }
 
 // write writes a block when no other write is under way.
-func (w *writer) write(block store.Block) error {
+func (w *writer) write(block blockio.Block) error {
 	w.single.Lock()
 	defer w.single.Unlock()
 	err := w.sink.Write(w.ctx, block)
@@ -171,9 +171,9 @@ func (w *writer) stop() {
 
 // branch gives what takes the blocks of one part of a tree below the root, in
 // the order in which an emitter makes them.
-func (w *writer) branch() func(block store.Block, depth int) error {
+func (w *writer) branch() func(block blockio.Block, depth int) error {
 	if w.atOnce < 2 {
-		return func(block store.Block, _ int) error { return w.write(block) }
+		return func(block blockio.Block, _ int) error { return w.write(block) }
 	}
 	b := branch{writer: w}
 	return b.add
@@ -185,7 +185,7 @@ type branch struct {
 	open   []*pending // by depth, the node whose children come; nil where there is none yet
 }
 
-func (b *branch) add(block store.Block, depth int) error {
+func (b *branch) add(block blockio.Block, depth int) error {
 	for len(b.open) <= depth {
 		b.open = append(b.open, nil)
 	}
@@ -210,7 +210,7 @@ func (w *writer) puts() trie.Put {
 		if w.atOnce >= 2 { // else it is written before raw is used again
 			raw = bytes.Clone(raw)
 		}
-		block, err := w.sink.Make(raw)
+		block, err := w.sink.Encode(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -219,7 +219,7 @@ func (w *writer) puts() trie.Put {
 }
 
 // writeValues writes blocks that do not link to each other.
-func (w *workshop) writeValues(ctx context.Context, values []store.Block) error {
+func (w *workshop) writeValues(ctx context.Context, values []blockio.Block) error {
 	if len(values) == 0 {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 )
 
 // TestWriterIsBounded: a store that answers nothing takes no more than a
@@ -35,7 +35,7 @@ func TestWriterIsBounded(t *testing.T) {
 				added, ended := 0, make(chan error)
 				go func() {
 					for i := range byte(100) {
-						b, err := shop.sink.Make(append(make([]byte, c.size), i))
+						b, err := shop.sink.Encode(append(make([]byte, c.size), i))
 						if err == nil {
 							err = w.add(&pending{block: b})
 						}
@@ -76,7 +76,7 @@ func TestWriterOrder(t *testing.T) {
 		b := branch{writer: w}
 		var waves []int64 // how many blocks are there after each second
 		for i, depth := range []int{3, 3, 2, 2, 1, 1, 3, 2, 1} {
-			if err := b.add(must(shop.sink.Make([]byte{byte(i)})), depth); err != nil {
+			if err := b.add(must(shop.sink.Encode([]byte{byte(i)})), depth); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -120,7 +120,7 @@ func (s *slowStore) linkSystem() *linking.LinkSystem {
 	return &lsys
 }
 
-func must(b store.Block, err error) store.Block {
+func must(b blockio.Block, err error) blockio.Block {
 	if err != nil {
 		panic(err)
 	}

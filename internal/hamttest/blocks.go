@@ -17,7 +17,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -93,7 +93,7 @@ func LinkAt(t testing.TB, s *Store, root datamodel.Link, path fault.Path) datamo
 		if !ok || !n.IsLink(position) {
 			return nil
 		}
-		link := Must(store.Link(n.Link(position)))
+		link := Must(blockio.Link(n.Link(position)))
 		if i == len(path)-1 {
 			return link
 		}

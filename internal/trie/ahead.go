@@ -2,7 +2,7 @@ package trie
 
 import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 )
 
 // Read-ahead, in numbers.
@@ -50,7 +50,7 @@ func (w *Walker) pace() pace {
 	switch {
 	case w.ahead < 2:
 		return stepwise
-	case w.tree.source.Slow():
+	case w.tree.loader.Slow():
 		return spread
 	case w.bundles > 0 && w.entered > alone:
 		return bundled
@@ -58,34 +58,34 @@ func (w *Walker) pace() pace {
 	return stepwise
 }
 
-// enter sees to it that a place is loaded.
-func (w *Walker) enter(p *Place) error {
+// enter sees to it that a visit is loaded.
+func (w *Walker) enter(v *Visit) error {
 	if err := w.ctx.Err(); err != nil { // a cache would never say so
 		return err
 	}
-	if p.done == nil {
-		w.readAhead() // from this place on
+	if v.done == nil {
+		w.readAhead() // from this visit on
 	}
-	if p.done == nil { // its turn has come, however much is waiting to be entered
+	if v.done == nil { // its turn has come, however much is waiting to be entered
 		if err := w.waitForRoom(); err != nil {
 			return err
 		}
 		if w.pace() != spread {
-			p.node, p.err = w.load(p)
-			p.loaded = true
-			return p.err
+			v.node, v.err = w.load(v)
+			v.loaded = true
+			return v.err
 		}
-		w.start(p)
+		w.start(v)
 	}
-	if err := w.wait(p); err != nil {
+	if err := w.wait(v); err != nil {
 		return err
 	}
 	w.waiting--
-	if p.node != nil {
-		w.held.Add(-int64(p.node.Memory()))
+	if v.node != nil {
+		w.held.Add(-int64(v.node.Memory()))
 	}
 	w.readAhead()
-	return p.err
+	return v.err
 }
 
 // waitForRoom waits until one more load may be under way.
@@ -101,17 +101,17 @@ func (w *Walker) waitForRoom() error {
 }
 
 // wait waits for a load, and keeps others going meanwhile.
-func (w *Walker) wait(p *Place) error {
+func (w *Walker) wait(v *Visit) error {
 	for {
 		select {
-		case <-p.done:
-			p.loaded = true
+		case <-v.done:
+			v.loaded = true
 			return nil
 		default:
 		}
 		w.readAhead()
 		select {
-		case <-p.done:
+		case <-v.done:
 		case <-w.wake:
 		case <-w.ctx.Done():
 			return w.ctx.Err()
@@ -119,26 +119,26 @@ func (w *Walker) wait(p *Place) error {
 	}
 }
 
-func (w *Walker) load(p *Place) (*block.Node, error) {
-	node, err := w.tree.child(w.ctx, p.above, p.position, p.depth, false)
+func (w *Walker) load(v *Visit) (*block.Node, error) {
+	node, err := w.tree.child(w.ctx, v.above, v.position, v.depth, false)
 	if err != nil {
-		return nil, locatedCID(err, p.CID(), p.Path())
+		return nil, locatedCID(err, v.CID(), v.Path())
 	}
 	return node, nil
 }
 
 // start begins a load in a goroutine of its own, which ends with it.
-func (w *Walker) start(p *Place) {
-	p.done = make(chan struct{})
+func (w *Walker) start(v *Visit) {
+	v.done = make(chan struct{})
 	w.waiting++
 	w.flying.Add(1)
 	go func() {
-		p.node, p.err = w.load(p)
-		if p.node != nil {
-			w.held.Add(int64(p.node.Memory()))
+		v.node, v.err = w.load(v)
+		if v.node != nil {
+			w.held.Add(int64(v.node.Memory()))
 		}
 		w.flying.Add(-1)
-		w.ended(p.done)
+		w.ended(v.done)
 	}()
 }
 
@@ -153,12 +153,12 @@ func (w *Walker) ended(done chan struct{}) {
 
 // bundle is what the walker has read and another goroutine parses.
 type bundle struct {
-	places []*Place
-	blocks []store.Unparsed // of the places
+	visits []*Visit
+	blocks []blockio.Unparsed // of the visits
 	done   chan struct{}
 }
 
-// startBundle reads the blocks of the places that were gathered, as long as
+// startBundle reads the blocks of the visits that were gathered, as long as
 // the store is fast and there is room, and has them parsed in a goroutine of
 // its own, which ends with that.
 func (w *Walker) startBundle() {
@@ -171,54 +171,54 @@ func (w *Walker) startBundle() {
 			go w.parse(b)
 		}
 	}()
-	for _, p := range w.next {
+	for _, v := range w.next {
 		if w.pace() != bundled || w.held.Load() >= aheadBytes {
 			break
 		}
-		w.read(p, b)
+		w.read(v, b)
 	}
 	w.next = w.next[:0]
 }
 
-// read reads the block of a place. One that another walk or lookup is loading
+// read reads the block of a visit. One that another walk or lookup is loading
 // is left until its turn comes: then it will be in memory, or worth waiting for.
-func (w *Walker) read(p *Place, b *bundle) {
-	node, block, err := w.tree.source.Read(w.ctx, p.above, p.position)
+func (w *Walker) read(v *Visit, b *bundle) {
+	node, block, err := w.tree.loader.Read(w.ctx, v.above, v.position)
 	switch {
 	case block.IsRead():
-		b.places, b.blocks = append(b.places, p), append(b.blocks, block)
+		b.visits, b.blocks = append(b.visits, v), append(b.blocks, block)
 		w.held.Add(int64(block.Len()))
 	case node != nil || err != nil:
-		w.arrived(p, node, err)
+		w.arrived(v, node, err)
 	default:
-		p.shared = true
+		v.shared = true
 		return
 	}
-	p.done = b.done
+	v.done = b.done
 	w.waiting++
 }
 
 func (w *Walker) parse(b *bundle) {
-	for i, p := range b.places {
+	for i, v := range b.visits {
 		block := b.blocks[i]
 		w.held.Add(-int64(block.Len()))
-		node, err := w.tree.source.Parse(block, w.tree.params)
-		w.arrived(p, node, err)
+		node, err := w.tree.loader.Parse(block, w.tree.params)
+		w.arrived(v, node, err)
 	}
 	w.parsing.Add(-1)
 	w.ended(b.done)
 }
 
-// arrived takes what came of reading a place.
-func (w *Walker) arrived(p *Place, node *block.Node, err error) {
+// arrived takes what came of reading a visit.
+func (w *Walker) arrived(v *Visit, node *block.Node, err error) {
 	if err == nil {
-		err = w.tree.checkDepth(node, p.depth)
+		err = w.tree.checkDepth(node, v.depth)
 	}
 	if err != nil {
-		p.err = locatedCID(err, p.CID(), p.Path())
+		v.err = locatedCID(err, v.CID(), v.Path())
 		return
 	}
-	p.node = node
+	v.node = node
 	w.held.Add(int64(node.Memory()))
 }
 
@@ -231,11 +231,11 @@ func (w *Walker) readAhead() {
 	w.next = w.next[:0]
 	for i := len(w.stack) - 1; i >= 0; i-- {
 		f := w.stack[i]
-		if f.place.node.Links() == 0 {
+		if f.visit.node.Links() == 0 {
 			continue
 		}
-		for c := f.child; c < f.place.node.Links(); c++ {
-			if !w.look(&f.place.expand()[c], pace) {
+		for c := f.child; c < f.visit.node.Links(); c++ {
+			if !w.look(&f.visit.expand()[c], pace) {
 				return
 			}
 		}
@@ -245,18 +245,18 @@ func (w *Walker) readAhead() {
 	}
 }
 
-// look starts a place, with others or by itself, or goes on to what is below
+// look starts a visit, with others or by itself, or goes on to what is below
 // it where it is there already. It answers false when there is no room for
 // more.
-func (w *Walker) look(p *Place, pace pace) bool {
-	if !p.loaded {
-		if p.done == nil {
-			if p.shared {
+func (w *Walker) look(v *Visit, pace pace) bool {
+	if !v.loaded {
+		if v.done == nil {
+			if v.shared {
 				return true
 			}
 			if pace == spread {
-				w.start(p)
-			} else if w.next = append(w.next, p); len(w.next) < bundleSize {
+				w.start(v)
+			} else if w.next = append(w.next, v); len(w.next) < bundleSize {
 				return true
 			} else {
 				w.startBundle()
@@ -264,16 +264,16 @@ func (w *Walker) look(p *Place, pace pace) bool {
 			return w.room(pace)
 		}
 		select {
-		case <-p.done:
-			p.loaded = true
+		case <-v.done:
+			v.loaded = true
 		default:
 			return true
 		}
 	}
-	if p.node == nil || p.node.Links() == 0 {
+	if v.node == nil || v.node.Links() == 0 {
 		return true
 	}
-	children := p.expand()
+	children := v.expand()
 	for i := range children {
 		if !w.look(&children[i], pace) {
 			return false

@@ -82,7 +82,7 @@ func (l *loader) failure() error {
 }
 
 // pays says whether it pays to plan what a part loads.
-func (l *loader) pays() bool { return l.ahead > 1 && l.tree.source.Slow() }
+func (l *loader) pays() bool { return l.ahead > 1 && l.tree.loader.Slow() }
 
 // begin plans the visits of the children of a node, at depth, that changes lead
 // into. They come before whatever is planned.

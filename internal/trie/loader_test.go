@@ -6,8 +6,8 @@ import (
 	"github.com/ipld/go-ipld-prime/linking"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -24,7 +24,7 @@ func TestLoaderBeginsWhatIsWanted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fast := store.NewSource(&linking.LinkSystem{}, 0, store.DefaultMaxRead)
+	fast := blockio.NewLoader(&linking.LinkSystem{}, 0, blockio.DefaultMaxRead)
 	tree, err := New(fast, root, p, nil)
 	if err != nil {
 		t.Fatal(err)

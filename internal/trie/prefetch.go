@@ -6,11 +6,11 @@ import "context"
 // them at the same time, where the store is slow. It says nothing of what
 // cannot be loaded, and ends with the first of that: a lookup will come to it.
 func (t *Tree) Prefetch(ctx context.Context, keys [][]byte, ahead int) {
-	if len(keys) < 2 || ahead < 2 || !t.source.Caches() {
+	if len(keys) < 2 || ahead < 2 || !t.loader.Caches() {
 		return
 	}
-	if !t.source.Slow() { // or nothing was loaded yet
-		if _, _, err := t.Lookup(ctx, keys[0]); err != nil || !t.source.Slow() {
+	if !t.loader.Slow() { // or nothing was loaded yet
+		if _, _, err := t.Lookup(ctx, keys[0]); err != nil || !t.loader.Slow() {
 			return
 		}
 	}

@@ -2,7 +2,7 @@
 // whole tree while later blocks are being loaded, emitting a canonical tree
 // from entries in hash order, and merging changes into a stored one.
 //
-//	Tree     a map as it is stored: parameters, a source of blocks, the root
+//	Tree     a map as it is stored: parameters, a loader of blocks, the root
 //	Walker   all its nodes or entries, in order, with read-ahead
 //	Batch    entries and deletions that are not in any block yet
 //	Emitter  entries in hash order → blocks, bottom-up, each made once
@@ -19,38 +19,38 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // Tree is one version of a map: immutable, and safe for concurrent use as far
-// as its source is. Only the root is in memory for sure.
+// as its loader is. Only the root is in memory for sure.
 type Tree struct {
 	params params.Params
 	hasher *keyhash.Hasher
-	source *store.Source
+	loader *blockio.Loader
 	root   *block.Node
 	link   datamodel.Link // of the root; nil where it was never a block of its own
 }
 
 // Open loads the root of a tree. In Filecoin's layouts the parameters are the
 // given ones; else only given.Layout counts.
-func Open(ctx context.Context, source *store.Source, link datamodel.Link, given params.Params) (*Tree, error) {
-	root, p, err := source.Root(ctx, link, given)
+func Open(ctx context.Context, loader *blockio.Loader, link datamodel.Link, given params.Params) (*Tree, error) {
+	root, p, err := loader.Root(ctx, link, given)
 	if err != nil {
 		return nil, located(err, link, nil)
 	}
-	return New(source, root, p, link)
+	return New(loader, root, p, link)
 }
 
 // New makes a tree of a root that is in memory. link may be nil.
-func New(source *store.Source, root *block.Node, p params.Params, link datamodel.Link) (*Tree, error) {
+func New(loader *blockio.Loader, root *block.Node, p params.Params, link datamodel.Link) (*Tree, error) {
 	hasher, err := keyhash.For(p.HashAlg)
 	if err != nil {
 		return nil, located(err, link, nil)
 	}
-	t := &Tree{params: p, hasher: hasher, source: source, root: root, link: link}
+	t := &Tree{params: p, hasher: hasher, loader: loader, root: root, link: link}
 	if err := t.checkDepth(root, 0); err != nil {
 		return nil, located(err, link, nil)
 	}
@@ -60,8 +60,8 @@ func New(source *store.Source, root *block.Node, p params.Params, link datamodel
 // Params are the tree's parameters.
 func (t *Tree) Params() params.Params { return t.params }
 
-// Source is where the tree's blocks come from.
-func (t *Tree) Source() *store.Source { return t.source }
+// Loader is where the tree's blocks come from.
+func (t *Tree) Loader() *blockio.Loader { return t.loader }
 
 // Root is the root node.
 func (t *Tree) Root() *block.Node { return t.root }
@@ -98,7 +98,7 @@ func (t *Tree) Lookup(ctx context.Context, key []byte) (value []byte, ok bool, e
 		node = child
 	}
 	// Once, and at the end: counting is a write that others wait for.
-	t.source.CountHits(hits, byte(keyhash.Head(digest)))
+	t.loader.CountHits(hits, byte(keyhash.Head(digest)))
 	return value, ok, err
 }
 
@@ -117,7 +117,7 @@ func (t *Tree) pathOf(digest []byte, depth int) fault.Path {
 // child gives the child node, at depth, that the link at position of its
 // parent leads to.
 func (t *Tree) child(ctx context.Context, parent *block.Node, position, depth int, keep bool) (*block.Node, error) {
-	node, err := t.source.Child(ctx, parent, position, t.params, keep)
+	node, err := t.loader.Child(ctx, parent, position, t.params, keep)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func located(err error, link datamodel.Link, path fault.Path) error {
 }
 
 func locatedCID(err error, binaryCID []byte, path fault.Path) error {
-	link, linkErr := store.Link(binaryCID)
+	link, linkErr := blockio.Link(binaryCID)
 	if linkErr != nil {
 		link = nil // the fault is about this link then, and says so
 	}

@@ -38,44 +38,55 @@ type Walker struct {
 	// How nodes come to be in memory when their turn comes: see ahead.go.
 	ahead   int           // loads under way at most
 	bundles int           // bundles under way at most; 0 for none at all
-	next    []*Place      // to be started together
-	waiting int           // places that were started and not entered yet
+	next    []*Visit      // to be started together
+	waiting int           // visits that were started and not entered yet
 	wake    chan struct{} // a load or a bundle has ended
 	flying  atomic.Int64  // loads under way
 	parsing atomic.Int64  // bundles under way
 	held    atomic.Int64  // bytes that were read ahead and not entered yet
 }
 
-// Place is where a node stands, on the walk.
-type Place struct {
-	parent   *Place
+// Visit is where a node stands, on the walk.
+type Visit struct {
+	parent   *Visit
 	above    *block.Node // the parent's node
 	position int         // of the link to here, in the parent
 	index    int         // of the same
 	depth    int         // 0 for the root
 	node     *block.Node
 	err      error
-	children []Place       // one for each link, in order; nil until they are asked for
+	children []Visit       // one for each link, in order; nil until they are asked for
 	done     chan struct{} // closed when the load ahead, or its bundle, ends; nil if there was none
 	loaded   bool          // node and err are there, and seen by the walker
 	shared   bool          // another one is loading it, so it is not to be read ahead
 }
 
 type frame struct {
-	place    *Place
+	visit    *Visit
 	position int // of the next element
-	child    int // of the next link, in place.children
+	child    int // of the next link, in visit.children
 }
 
-// Step is one stop of a walk: a node that is entered, or one of its buckets.
-type Step struct {
-	Place    *Place
-	Position int   // of the bucket; -1 when the node is entered
-	Err      error // the node could not be loaded; the walk goes on behind it
+// Event is one stop of a walk.
+type Event struct {
+	Kind     EventKind
+	Visit    *Visit // of the node that is entered, holds the bucket, or failed to load
+	Position int    // of the bucket in its node, for AtBucket
+	Err      error  // for Failed
 }
 
-// Entered says that the step is the first into its node.
-func (s Step) Entered() bool { return s.Position < 0 }
+// EventKind says what a walk has come to.
+type EventKind uint8
+
+const (
+	// EnterNode is the first stop in a node, the root among them.
+	EnterNode EventKind = iota
+	// AtBucket is a stop at one of the buckets of the node.
+	AtBucket
+	// Failed is the stop at a node that could not be loaded, or at one where
+	// the walk ends early. What follows such a node is visited all the same.
+	Failed
+)
 
 // Walk begins a walk over nodes and their buckets, with at most ahead loads in
 // flight; 1 means that nothing is loaded before it is needed.
@@ -94,20 +105,20 @@ func (t *Tree) WalkNodes(ctx context.Context, ahead int) *Walker {
 	return w
 }
 
-// Next goes to the next stop; false at the end.
-func (w *Walker) Next() (Step, bool) {
+// Next goes to the next stop. It returns false at the end.
+func (w *Walker) Next() (Event, bool) {
 	if !w.begun {
 		w.begun = true
-		root := &Place{node: w.tree.root, loaded: true}
+		root := &Visit{node: w.tree.root, loaded: true}
 		if err := w.ctx.Err(); err != nil {
-			return Step{Place: root, Position: -1, Err: err}, true
+			return Event{Kind: Failed, Visit: root, Err: err}, true
 		}
 		w.push(root)
-		return Step{Place: root, Position: -1}, true
+		return Event{Kind: EnterNode, Visit: root}, true
 	}
 	for len(w.stack) > 0 {
 		f := &w.stack[len(w.stack)-1]
-		node := f.place.node
+		node := f.visit.node
 		if f.position == node.Len() || w.nodesOnly && f.child == node.Links() {
 			w.pop()
 			continue
@@ -118,9 +129,9 @@ func (w *Walker) Next() (Step, bool) {
 			if w.nodesOnly {
 				continue
 			}
-			return Step{Place: f.place, Position: position}, true
+			return Event{Kind: AtBucket, Visit: f.visit, Position: position}, true
 		}
-		child := &f.place.expand()[f.child]
+		child := &f.visit.expand()[f.child]
 		w.entered++
 		err := w.enter(child)
 		f.child++
@@ -133,32 +144,32 @@ func (w *Walker) Next() (Step, bool) {
 			err = locatedCID(fault.New(fault.ErrEndless, "more than %d nodes", maxVain), child.CID(), child.Path())
 		}
 		if err != nil {
-			return Step{Place: child, Position: -1, Err: err}, true
+			return Event{Kind: Failed, Visit: child, Err: err}, true
 		}
 		w.push(child)
-		return Step{Place: child, Position: -1}, true
+		return Event{Kind: EnterNode, Visit: child}, true
 	}
-	return Step{}, false
+	return Event{}, false
 }
 
-// leadsTo says whether the hash of the first key in a node leads to its place.
-func (t *Tree) leadsTo(p *Place) bool {
-	for position := range p.node.Len() {
-		if b := p.node.Bucket(position); b.Next() {
-			return t.leads(b.Key(), p)
+// leadsTo says whether the hash of the first key in a node leads to its visit.
+func (t *Tree) leadsTo(v *Visit) bool {
+	for position := range v.node.Len() {
+		if b := v.node.Bucket(position); b.Next() {
+			return t.leads(b.Key(), v)
 		}
 	}
 	return false
 }
 
-// leads says whether the hash of a key leads to a place.
-func (t *Tree) leads(key []byte, p *Place) bool {
+// leads says whether the hash of a key leads to a visit.
+func (t *Tree) leads(key []byte, v *Visit) bool {
 	var buf keyhash.Buffer
 	digest := t.hasher.Sum(&buf, key)
-	if !hasBits(8*len(digest), p.depth, t.params.BitWidth) {
+	if !hasBits(8*len(digest), v.depth, t.params.BitWidth) {
 		return false
 	}
-	for at := p; at.parent != nil; at = at.parent {
+	for at := v; at.parent != nil; at = at.parent {
 		if keyhash.Index(digest, at.parent.depth, t.params.BitWidth) != at.index {
 			return false
 		}
@@ -167,58 +178,58 @@ func (t *Tree) leads(key []byte, p *Place) bool {
 }
 
 // Placed says whether the hash of a key leads to the element at index of the
-// node at a place.
-func (t *Tree) Placed(key []byte, p *Place, index int) bool {
-	if !t.leads(key, p) {
+// node at a visit.
+func (t *Tree) Placed(key []byte, v *Visit, index int) bool {
+	if !t.leads(key, v) {
 		return false
 	}
 	var buf keyhash.Buffer
-	return keyhash.Index(t.hasher.Sum(&buf, key), p.depth, t.params.BitWidth) == index
+	return keyhash.Index(t.hasher.Sum(&buf, key), v.depth, t.params.BitWidth) == index
 }
 
-func (w *Walker) push(p *Place) { w.stack = append(w.stack, frame{place: p}) }
+func (w *Walker) push(v *Visit) { w.stack = append(w.stack, frame{visit: v}) }
 
-// pop leaves a node and lets go of it: a place lives as long as its parent's.
+// pop leaves a node and lets go of it: a visit lives as long as its parent's.
 func (w *Walker) pop() {
 	last := len(w.stack) - 1
-	place := w.stack[last].place
+	visit := w.stack[last].visit
 	w.stack[last] = frame{}
 	w.stack = w.stack[:last]
-	place.node, place.children = nil, nil
+	visit.node, visit.children = nil, nil
 }
 
-// expand makes the places of a node's children.
-func (p *Place) expand() []Place {
-	if p.children == nil && p.node.Links() > 0 {
-		p.children = make([]Place, 0, p.node.Links())
-		p.node.Indexes(func(position, index int) bool {
-			if p.node.IsLink(position) {
-				p.children = append(p.children, Place{parent: p, above: p.node, position: position, index: index, depth: p.depth + 1})
+// expand makes the visits of a node's children.
+func (v *Visit) expand() []Visit {
+	if v.children == nil && v.node.Links() > 0 {
+		v.children = make([]Visit, 0, v.node.Links())
+		v.node.Indexes(func(position, index int) bool {
+			if v.node.IsLink(position) {
+				v.children = append(v.children, Visit{parent: v, above: v.node, position: position, index: index, depth: v.depth + 1})
 			}
 			return true
 		})
 	}
-	return p.children
+	return v.children
 }
 
 // Node is the node; only until the walk has left it.
-func (p *Place) Node() *block.Node { return p.node }
+func (v *Visit) Node() *block.Node { return v.node }
 
 // Depth is the node's depth, 0 for the root.
-func (p *Place) Depth() int { return p.depth }
+func (v *Visit) Depth() int { return v.depth }
 
 // CID is the node's binary CID; nil for the root.
-func (p *Place) CID() []byte {
-	if p.above == nil {
+func (v *Visit) CID() []byte {
+	if v.above == nil {
 		return nil
 	}
-	return p.above.Link(p.position)
+	return v.above.Link(v.position)
 }
 
 // Path is the node's path.
-func (p *Place) Path() fault.Path {
-	path := make(fault.Path, p.depth)
-	for at := p; at.parent != nil; at = at.parent {
+func (v *Visit) Path() fault.Path {
+	path := make(fault.Path, v.depth)
+	for at := v; at.parent != nil; at = at.parent {
 		path[at.depth-1] = at.index
 	}
 	return path

@@ -13,8 +13,8 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/store"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/links"
@@ -171,7 +171,7 @@ func (p *parts) parse(id cid.Cid, data []byte, isRoot bool) (*block.Node, error)
 		if err != nil {
 			return nil, err
 		}
-		if data, err = store.FromNode(node); err != nil {
+		if data, err = blockio.FromNode(node); err != nil {
 			return nil, err
 		}
 	}

@@ -1,7 +1,4 @@
-// Package store stands between a LinkSystem and blocks: loading and checking
-// them, sharing equal loads in flight, keeping nodes in a bounded cache, and
-// writing.
-package store
+package blockio
 
 import (
 	"bytes"
@@ -41,9 +38,9 @@ const DefaultMaxRead = 16 << 20
 // DefaultCacheBytes bounds the cache of a map unless told otherwise.
 const DefaultCacheBytes = 64 << 20
 
-// Source loads blocks. It is safe for concurrent use as far as the
+// Loader loads blocks. It is safe for concurrent use as far as the
 // LinkSystem's StorageReadOpener is.
-type Source struct {
+type Loader struct {
 	lsys    linking.LinkSystem
 	cache   *Cache
 	maxRead int64
@@ -66,47 +63,47 @@ const (
 )
 
 // Slow says whether loads take so long that it pays to have several under way.
-func (s *Source) Slow() bool { return s.mean.Load() > int64(slow) }
+func (l *Loader) Slow() bool { return l.mean.Load() > int64(slow) }
 
 // dear says whether loads take so long that it pays to keep what came of them.
-func (s *Source) dear() bool { return s.mean.Load() > int64(dear) }
+func (l *Loader) dear() bool { return l.mean.Load() > int64(dear) }
 
 // took keeps the mean of how long loads take.
-func (s *Source) took(d time.Duration) {
-	mean := s.mean.Load() // lost updates do no harm
-	s.mean.Store(mean + (int64(d)-mean)/window)
+func (l *Loader) took(d time.Duration) {
+	mean := l.mean.Load() // lost updates do no harm
+	l.mean.Store(mean + (int64(d)-mean)/window)
 }
 
-// NewSource makes a source over a LinkSystem, which is copied: its
+// NewLoader returns a loader over a LinkSystem, which is copied: its
 // NodeReifier plays no part, so a map's own blocks never pass through it.
-func NewSource(lsys *linking.LinkSystem, cacheBytes, maxRead int64) *Source {
+func NewLoader(lsys *linking.LinkSystem, cacheBytes, maxRead int64) *Loader {
 	maxRead = min(maxRead, math.MaxInt64-1) // one byte more is what reading asks for
-	return &Source{lsys: *lsys, cache: NewCache(cacheBytes), maxRead: maxRead, flights: flight.NewGroup[*block.Node]()}
+	return &Loader{lsys: *lsys, cache: NewCache(cacheBytes), maxRead: maxRead, flights: flight.NewGroup[*block.Node]()}
 }
 
 // LinkSystem is the LinkSystem that blocks come from.
-func (s *Source) LinkSystem() *linking.LinkSystem { return &s.lsys }
+func (l *Loader) LinkSystem() *linking.LinkSystem { return &l.lsys }
 
 // Caches says whether anything is kept in memory.
-func (s *Source) Caches() bool { return s.cache.limit() > 0 }
+func (l *Loader) Caches() bool { return l.cache.limit() > 0 }
 
 // CacheStats tells what the cache has done and holds.
-func (s *Source) CacheStats() CacheStats { return s.cache.Stats() }
+func (l *Loader) CacheStats() CacheStats { return l.cache.Stats() }
 
 // Root loads and parses a root block. Faults come without link and path.
-func (s *Source) Root(ctx context.Context, link datamodel.Link, given params.Params) (*block.Node, params.Params, error) {
+func (l *Loader) Root(ctx context.Context, link datamodel.Link, given params.Params) (*block.Node, params.Params, error) {
 	cl, ok := link.(cidlink.Link)
 	if !ok || !cl.Defined() {
 		return nil, given, fault.New(fault.ErrMissing, "link %v is not a CID", link)
 	}
 	began := time.Now()
-	buffer, err := s.read(ctx, cl)
-	s.took(time.Since(began)) // so that what is below it can be loaded together at once
+	buffer, err := l.read(ctx, cl)
+	l.took(time.Since(began)) // so that what is below it can be loaded together at once
 	if err != nil {
 		return nil, given, err
 	}
 	p := given
-	node, err := s.parse(cl, buffer, func(dagCBOR []byte) (node *block.Node, err error) {
+	node, err := l.parse(cl, buffer, func(dagCBOR []byte) (node *block.Node, err error) {
 		node, p, err = block.ParseRoot(dagCBOR, given)
 		return node, err
 	})
@@ -119,77 +116,77 @@ func (s *Source) Root(ctx context.Context, link datamodel.Link, given params.Par
 //
 // keep says that the child is to stay in memory in place of others; walks over
 // a whole map go without, so that they do not push out what lookups use.
-func (s *Source) Child(ctx context.Context, parent *block.Node, position int, p params.Params, keep bool) (*block.Node, error) {
-	if child := s.attached(parent, position); child != nil {
+func (l *Loader) Child(ctx context.Context, parent *block.Node, position int, p params.Params, keep bool) (*block.Node, error) {
+	if child := l.attached(parent, position); child != nil {
 		return child, nil
 	}
 	binaryCID := parent.Link(position)
-	hash := s.cache.Hash(binaryCID)
-	child, ok := s.cache.Get(hash, binaryCID)
+	hash := l.cache.Hash(binaryCID)
+	child, ok := l.cache.Get(hash, binaryCID)
 	if !ok {
 		var err error
-		if child, err = s.fetch(ctx, hash, binaryCID, p, keep); err != nil {
+		if child, err = l.fetch(ctx, hash, binaryCID, p, keep); err != nil {
 			return nil, err
 		}
 	}
 	if keep {
-		s.cache.Attach(hash, child, parent, position)
+		l.cache.Attach(hash, child, parent, position)
 	}
 	return child, nil
 }
 
 // CountHits counts nodes that a lookup found through their parents, without
 // asking for them here; where is as for Cache.CountHits.
-func (s *Source) CountHits(n int, where byte) {
+func (l *Loader) CountHits(n int, where byte) {
 	if n > 0 {
-		s.cache.CountHits(n, where)
+		l.cache.CountHits(n, where)
 	}
 }
 
 // attached gives the child that a parent points to, or nil.
-func (s *Source) attached(parent *block.Node, position int) *block.Node {
+func (l *Loader) attached(parent *block.Node, position int) *block.Node {
 	child := parent.Child(position)
 	if child != nil {
 		child.Touch()
-		s.cache.CountHits(1, byte(position))
+		l.cache.CountHits(1, byte(position))
 	}
 	return child
 }
 
 // fetch loads and parses a node below the root, and offers it to the cache.
-func (s *Source) fetch(ctx context.Context, hash uint64, binaryCID []byte, p params.Params, keep bool) (*block.Node, error) {
-	return s.flights.Do(ctx, binaryCID, func() (*block.Node, error) {
-		link, buffer, err := s.readChild(ctx, binaryCID)
+func (l *Loader) fetch(ctx context.Context, hash uint64, binaryCID []byte, p params.Params, keep bool) (*block.Node, error) {
+	return l.flights.Do(ctx, binaryCID, func() (*block.Node, error) {
+		link, buffer, err := l.readChild(ctx, binaryCID)
 		if err != nil {
 			return nil, err
 		}
-		return s.parseChild(hash, link, buffer, p, keep)
+		return l.parseChild(hash, link, buffer, p, keep)
 	})
 }
 
 // readChild reads the block of a node below the root.
-func (s *Source) readChild(ctx context.Context, binaryCID []byte) (link cidlink.Link, buffer *[]byte, err error) {
+func (l *Loader) readChild(ctx context.Context, binaryCID []byte) (link cidlink.Link, buffer *[]byte, err error) {
 	began := time.Now()
-	defer func() { s.took(time.Since(began)) }()
+	defer func() { l.took(time.Since(began)) }()
 	if link.Cid, err = cid.Cast(binaryCID); err != nil {
 		return link, nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
 	}
-	buffer, err = s.read(ctx, link)
+	buffer, err = l.read(ctx, link)
 	return link, buffer, err
 }
 
 // parseChild checks and parses it, gives the buffer back, and offers the node
 // to the cache; what a walk has loaded only where loads are dear.
-func (s *Source) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p params.Params, keep bool) (*block.Node, error) {
-	node, err := s.parse(link, buffer, func(dagCBOR []byte) (*block.Node, error) {
+func (l *Loader) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p params.Params, keep bool) (*block.Node, error) {
+	node, err := l.parse(link, buffer, func(dagCBOR []byte) (*block.Node, error) {
 		return block.Parse(dagCBOR, p)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if keep || s.dear() {
+	if keep || l.dear() {
 		node.SetName(link.KeyString())
-		s.cache.Add(hash, node, keep)
+		l.cache.Add(hash, node, keep)
 	}
 	return node, nil
 }
@@ -197,17 +194,17 @@ func (s *Source) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p pa
 // parse sees to it that a block is the link's, unless the LinkSystem trusts its
 // storage, and has it parsed, from DAG-CBOR whatever its own codec is. It gives
 // the buffer back.
-func (s *Source) parse(link cidlink.Link, buffer *[]byte, parse func(dagCBOR []byte) (*block.Node, error)) (*block.Node, error) {
+func (l *Loader) parse(link cidlink.Link, buffer *[]byte, parse func(dagCBOR []byte) (*block.Node, error)) (*block.Node, error) {
 	defer putBuffer(buffer)
 	dagCBOR, stored := *buffer, len(*buffer)
-	if !s.lsys.TrustedStorage {
-		if err := s.verify(link, dagCBOR); err != nil {
+	if !l.lsys.TrustedStorage {
+		if err := l.verify(link, dagCBOR); err != nil {
 			return nil, err
 		}
 	}
 	if link.Prefix().Codec != uint64(multicodec.DagCbor) {
 		var err error
-		if dagCBOR, err = s.transcode(link, dagCBOR); err != nil {
+		if dagCBOR, err = l.transcode(link, dagCBOR); err != nil {
 			return nil, err
 		}
 	}
@@ -233,8 +230,8 @@ func putBuffer(buffer *[]byte) {
 }
 
 // transcode gives the DAG-CBOR of a block in any other codec.
-func (s *Source) transcode(link cidlink.Link, raw []byte) ([]byte, error) {
-	decode, err := chooseDecoder(&s.lsys, link)
+func (l *Loader) transcode(link cidlink.Link, raw []byte) ([]byte, error) {
+	decode, err := chooseDecoder(&l.lsys, link)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.ErrMalformed, Detail: "no decoder for its codec", Cause: err}
 	}
@@ -272,14 +269,14 @@ func FromNode(node datamodel.Node) ([]byte, error) {
 // read reads a block into a buffer. It and parse do by themselves what
 // LinkSystem.LoadRaw does, because that hashes trusted storage too, has no
 // limit, and reads without knowing the size.
-func (s *Source) read(ctx context.Context, link cidlink.Link) (buffer *[]byte, err error) {
-	if s.lsys.StorageReadOpener == nil {
+func (l *Loader) read(ctx context.Context, link cidlink.Link) (buffer *[]byte, err error) {
+	if l.lsys.StorageReadOpener == nil {
 		return nil, fault.New(fault.ErrMissing, "the LinkSystem has no storage to read from")
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	reader, err := s.lsys.StorageReadOpener(linking.LinkContext{Ctx: ctx}, link)
+	reader, err := l.lsys.StorageReadOpener(linking.LinkContext{Ctx: ctx}, link)
 	if err != nil {
 		return nil, missing(ctx, err)
 	}
@@ -287,13 +284,13 @@ func (s *Source) read(ctx context.Context, link cidlink.Link) (buffer *[]byte, e
 		defer closer.Close()
 	}
 	buffer = buffers.Get().(*[]byte)
-	if err := readAll(reader, buffer, s.maxRead); err != nil {
+	if err := readAll(reader, buffer, l.maxRead); err != nil {
 		putBuffer(buffer)
 		return nil, missing(ctx, err)
 	}
-	if int64(len(*buffer)) > s.maxRead {
+	if int64(len(*buffer)) > l.maxRead {
 		putBuffer(buffer)
-		return nil, fault.New(fault.ErrTooLarge, "more than %d bytes", s.maxRead)
+		return nil, fault.New(fault.ErrTooLarge, "more than %d bytes", l.maxRead)
 	}
 	return buffer, nil
 }
@@ -337,7 +334,7 @@ func readAll(reader io.Reader, buffer *[]byte, limit int64) error {
 // verify hashes the bytes and compares with the link. The comparison is by
 // digest, since LinkPrototype.BuildLink panics on a CID whose digest is longer
 // than its hash function makes.
-func (s *Source) verify(link cidlink.Link, raw []byte) error {
+func (l *Loader) verify(link cidlink.Link, raw []byte) error {
 	if name := link.KeyString(); cbor.IsPlainCID(name) { // nearly always: no allocation
 		if digest := sha256.Sum256(raw); string(digest[:]) != name[len(name)-len(digest):] {
 			return mismatch(raw, "sha2-256")
@@ -353,7 +350,7 @@ func (s *Source) verify(link cidlink.Link, raw []byte) error {
 		digest := sha256.Sum256(raw)
 		sum = digest[:]
 	} else {
-		hasher, err := chooseHasher(&s.lsys, link.Prototype())
+		hasher, err := chooseHasher(&l.lsys, link.Prototype())
 		if err != nil {
 			return &fault.Error{Kind: fault.ErrMissing, Detail: "it cannot be checked", Cause: err}
 		}

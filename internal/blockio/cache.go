@@ -1,4 +1,4 @@
-package store
+package blockio
 
 import (
 	"hash/maphash"

@@ -1,4 +1,4 @@
-package store
+package blockio
 
 import (
 	"context"
@@ -23,25 +23,25 @@ type Unparsed struct {
 // leaves what only computes to Parse, which has to follow. A child that is in
 // memory is given at once. There is neither where another one is loading the
 // child, since Read does not wait.
-func (s *Source) Read(ctx context.Context, parent *block.Node, position int) (child *block.Node, u Unparsed, err error) {
-	if child := s.attached(parent, position); child != nil {
+func (l *Loader) Read(ctx context.Context, parent *block.Node, position int) (child *block.Node, u Unparsed, err error) {
+	if child := l.attached(parent, position); child != nil {
 		return child, Unparsed{}, nil
 	}
 	binaryCID := parent.Link(position)
-	hash := s.cache.Hash(binaryCID)
-	if child, ok := s.cache.Get(hash, binaryCID); ok {
+	hash := l.cache.Hash(binaryCID)
+	if child, ok := l.cache.Get(hash, binaryCID); ok {
 		return child, Unparsed{}, nil
 	}
-	mine, _ := s.flights.Begin(binaryCID)
+	mine, _ := l.flights.Begin(binaryCID)
 	if mine == nil {
 		return nil, Unparsed{}, nil
 	}
 	defer func() {
 		if u.flight == nil { // also when the store panics
-			s.flights.End(mine)
+			l.flights.End(mine)
 		}
 	}()
-	link, buffer, err := s.readChild(ctx, binaryCID)
+	link, buffer, err := l.readChild(ctx, binaryCID)
 	if err != nil {
 		mine.Set(nil, err, ctx.Err() != nil)
 		return nil, Unparsed{}, err
@@ -50,9 +50,9 @@ func (s *Source) Read(ctx context.Context, parent *block.Node, position int) (ch
 }
 
 // Parse is the second half, for any goroutine.
-func (s *Source) Parse(u Unparsed, p params.Params) (*block.Node, error) {
-	defer s.flights.End(u.flight)
-	node, err := s.parseChild(u.hash, u.link, u.buffer, p, false)
+func (l *Loader) Parse(u Unparsed, p params.Params) (*block.Node, error) {
+	defer l.flights.End(u.flight)
+	node, err := l.parseChild(u.hash, u.link, u.buffer, p, false)
 	u.flight.Set(node, err, false)
 	return node, err
 }
