@@ -24,5 +24,11 @@
 //   - linksystem_test.go uses LinkSystems that lack what others have.
 //   - cancel_test.go ends contexts before and during every use.
 //
+// What users of go-ipld-prime rely on:
+//
+//   - citizen_test.go uses maps in traversals and transforms, under LinkSystems
+//     with habits of their own, and with typed nodes.
+//   - api_test.go expects that no public package shows an internal type.
+//
 // The block parser is fuzzed against the schema in internal/block.
 package conformance
