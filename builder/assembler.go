@@ -2,6 +2,7 @@ package builder
 
 import (
 	"fmt"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"unsafe"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
@@ -12,7 +13,6 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keys"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
 var (
@@ -22,13 +22,13 @@ var (
 	_ datamodel.NodeAssembler = (*valueAssembler)(nil)
 )
 
-// mapBuilder builds a map as go-ipld-prime builds any: entries go into a batch
+// mapBuilder builds a map as go-ipld-prime builds any: entries go into an overlay
 // as they are assembled, Finish makes and writes the tree. How it answers to
 // errors and misuse is what HACKME_builderBehaviors asks for: repeated keys
 // are an error at once, wrong order panics.
 //
 // One that amends begins with the entries of another map: there is a
-// transaction on it, and the entries go into the transaction's batch.
+// transaction on it, and the entries go into the transaction's overlay.
 type mapBuilder struct {
 	prototype Prototype
 	amends    bool
@@ -166,29 +166,29 @@ func (b *mapBuilder) Prototype() datamodel.NodePrototype               { return 
 
 // mapAssembler takes the entries of a map that has begun.
 type mapAssembler struct {
-	state  state
-	shop   *workshop
-	batch  *trie.Batch
-	values []blockio.Block // of values that are not inline
-	nested nestedMaps
-	txn    *Txn      // on the map that is amended; nil for none
-	spot   trie.Spot // of the key that waits for its value
-	key    []byte    // that key
-	buffer []byte    // the value being encoded
-	ka     keyAssembler
-	va     valueAssembler
-	built  *adl.Node
+	state   state
+	shop    *workshop
+	overlay *hashsort.Overlay
+	values  []blockio.Block // of values that are not inline
+	nested  nestedMaps
+	txn     *Txn          // on the map that is amended; nil for none
+	slot    hashsort.Slot // of the key that waits for its value
+	key     []byte        // that key
+	buffer  []byte        // the value being encoded
+	ka      keyAssembler
+	va      valueAssembler
+	built   *adl.Node
 }
 
 func (a *mapAssembler) begin(shop *workshop, sizeHint int64) {
 	a.state, a.shop = expectKey, shop
-	a.batch = trie.NewBatch(shop.Params, shop.hasher)
+	a.overlay = hashsort.NewOverlay(shop.Params, shop.hasher)
 	// The hint is anybody's guess, so it is worth no more than some memory.
-	a.batch.Expect(int(max(0, min(sizeHint, 1<<20))))
+	a.overlay.Expect(int(max(0, min(sizeHint, 1<<20))))
 }
 
 func (a *mapAssembler) amend(txn *Txn) {
-	a.state, a.shop, a.batch, a.txn = expectKey, txn.shop, txn.batch, txn
+	a.state, a.shop, a.overlay, a.txn = expectKey, txn.shop, txn.overlay, txn
 }
 
 func (a *mapAssembler) expect(s state, call string) {
@@ -224,12 +224,12 @@ func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)
 // takeKey keeps a key until its value comes; repeated ones are refused, and
 // leave no trace.
 func (a *mapAssembler) takeKey(key []byte) error {
-	spot, taken := a.batch.Spot(key)
+	slot, taken := a.overlay.Slot(key)
 	if taken {
 		a.state = expectKey
 		return datamodel.ErrRepeatedMapKey{Key: basicnode.NewString(string(key))}
 	}
-	a.spot, a.key = spot, append(a.key[:0], key...)
+	a.slot, a.key = slot, append(a.key[:0], key...)
 	a.state = expectValue
 	return nil
 }
@@ -243,7 +243,7 @@ func (a *mapAssembler) takeValue() error {
 	if own != nil {
 		a.values = append(a.values, *own)
 	}
-	a.batch.Put(a.spot, a.key, inline)
+	a.overlay.Put(a.slot, a.key, inline)
 	a.state = expectKey
 	return nil
 }
@@ -263,7 +263,7 @@ func (a *mapAssembler) Finish() error {
 
 func (a *mapAssembler) build() (*adl.Node, error) {
 	if a.txn == nil {
-		return a.shop.build(a.shop.Context, a.batch, a.values, a.nested)
+		return a.shop.build(a.shop.Context, a.overlay, a.values, a.nested)
 	}
 	for _, v := range a.values {
 		a.txn.values[string(v.CID)] = v

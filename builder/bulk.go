@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"maps"
 	"os"
 
@@ -77,9 +78,9 @@ type Bulk struct {
 	shop     *workshop
 	options  BulkOptions
 	values   *writer // of blocks of values that are not inline
-	pile     *trie.Pile
+	buffered *hashsort.Buffer
 	dir      string // of the runs; "" until there is one
-	runs     []*trie.Run
+	runs     []*hashsort.Run
 	made     int // runs that were ever made
 	buffer   []byte
 	progress BulkProgress
@@ -97,7 +98,7 @@ func (p Prototype) NewBulk(o BulkOptions) (*Bulk, error) {
 	if o.MemoryBytes < 1 {
 		o.MemoryBytes = DefaultBulkMemory
 	}
-	return &Bulk{shop: shop, options: o, values: shop.writer(shop.Context, nil), pile: trie.NewPile(shop.Params, shop.hasher)}, nil
+	return &Bulk{shop: shop, options: o, values: shop.writer(shop.Context, nil), buffered: hashsort.NewBuffer(shop.Params, shop.hasher)}, nil
 }
 
 // Set adds an entry. A value that has no DAG-CBOR form is fault.ErrValue. Typed
@@ -144,12 +145,12 @@ func (b *Bulk) set(key, raw []byte) error {
 			return err
 		}
 	}
-	b.pile.Add(key, inline)
+	b.buffered.Add(key, inline)
 	b.progress.Added++
 	if b.progress.Added%progressEvery == 0 {
 		b.report()
 	}
-	if b.pile.Memory() > b.options.MemoryBytes {
+	if b.buffered.Memory() > b.options.MemoryBytes {
 		return b.spill()
 	}
 	return nil
@@ -172,13 +173,13 @@ func (b *Bulk) spill() (err error) {
 			return fmt.Errorf("hamt: no place to spill to: %w", err)
 		}
 	}
-	run, err := b.sorter().Spill(b.pile, b.dir, b.made)
+	run, err := b.sorter().Spill(b.buffered, b.dir, b.made)
 	if err != nil {
 		return spillError(err)
 	}
 	b.made++
 	b.progress.Spilled += run.Entries
-	b.pile.Reset()
+	b.buffered.Reset()
 	if b.runs = append(b.runs, run); len(b.runs) < mergeAt {
 		return nil
 	}
@@ -198,14 +199,14 @@ func spillError(err error) error {
 	return fmt.Errorf("hamt: spilling: %w", err)
 }
 
-func (b *Bulk) sorter() trie.Sorter {
-	s := trie.NewSorter(b.shop.Params, b.shop.hasher)
+func (b *Bulk) sorter() hashsort.Sorter {
+	s := hashsort.NewSorter(b.shop.Params, b.shop.hasher)
 	s.Repeated, s.BufferBytes = b.repeated(), b.bufferBytes()
 	return s
 }
 
 // bufferBytes is the read buffer of each run: together they stay within the
-// memory that the pile had.
+// memory that the buffered had.
 func (b *Bulk) bufferBytes() int { return int(min(1<<18, b.options.MemoryBytes/mergeAt)) }
 
 // repeated is what is asked about repeated keys; nil for no objection.
@@ -290,9 +291,9 @@ func (b *Bulk) emit(w *writer) (root *block.Encoder, count int64, err error) {
 	trees := b.shop.trees(w.puts)
 	trees.Repeated = b.repeated()
 	if len(b.runs) == 0 {
-		return trees.Pile(b.pile)
+		return trees.Buffer(b.buffered)
 	}
-	return trees.Runs(b.runs, b.pile, b.bufferBytes())
+	return trees.Runs(b.runs, b.buffered, b.bufferBytes())
 }
 
 // Close removes what was spilled and ends the Bulk. It is for a Bulk that is
@@ -300,7 +301,7 @@ func (b *Bulk) emit(w *writer) (root *block.Encoder, count int64, err error) {
 func (b *Bulk) Close() error {
 	b.done = true
 	b.values.stop()
-	b.pile, b.runs = nil, nil
+	b.buffered, b.runs = nil, nil
 	if b.dir == "" {
 		return nil
 	}

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"maps"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
@@ -110,11 +111,11 @@ func (w *workshop) trees(puts func() trie.Put) trie.Builder {
 	return trie.Builder{Params: w.Params, Hasher: w.hasher, Puts: puts}
 }
 
-// build makes and writes the tree of a batch that holds no deletions, and
+// build makes and writes the tree of an overlay that holds no deletions, and
 // before it what its values link to.
-func (w *workshop) build(ctx context.Context, batch *trie.Batch, values []blockio.Block, nested nestedMaps) (*adl.Node, error) {
+func (w *workshop) build(ctx context.Context, overlay *hashsort.Overlay, values []blockio.Block, nested nestedMaps) (*adl.Node, error) {
 	d := draft{shop: w}
-	root, count, err := w.trees(d.puts).Batch(batch)
+	root, count, err := w.trees(d.puts).Overlay(overlay)
 	if err != nil {
 		return nil, err
 	}

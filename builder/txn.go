@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"slices"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
@@ -19,13 +20,13 @@ import (
 // Txn collects changes to a map. Nothing is written before Commit, and the map
 // it began with stays as it is. A Txn is for one goroutine.
 type Txn struct {
-	shop   *workshop
-	base   *adl.Node
-	stored bool // the base's root is in the store for sure
-	batch  *trie.Batch
-	values map[string]blockio.Block // blocks of values that are not inline, by CID
-	nested nestedMaps
-	buffer []byte
+	shop    *workshop
+	base    *adl.Node
+	stored  bool // the base's root is in the store for sure
+	overlay *hashsort.Overlay
+	values  map[string]blockio.Block // blocks of values that are not inline, by CID
+	nested  nestedMaps
+	buffer  []byte
 }
 
 var errNoBase = errors.New("hamt: no map was given to edit")
@@ -94,7 +95,7 @@ func (w *workshop) begin(base *adl.Node, stored bool) *Txn {
 }
 
 func (t *Txn) reset() {
-	t.batch = trie.NewBatch(t.shop.Params, t.shop.hasher)
+	t.overlay = hashsort.NewOverlay(t.shop.Params, t.shop.hasher)
 	t.values, t.nested = map[string]blockio.Block{}, nil
 }
 
@@ -103,7 +104,7 @@ func (t *Txn) reset() {
 func (t *Txn) Base() *adl.Node { return t.base }
 
 // Changes is the number of keys that were set or deleted since.
-func (t *Txn) Changes() int { return t.batch.Len() }
+func (t *Txn) Changes() int { return t.overlay.Len() }
 
 // Set sets a key. The value is encoded at once; a value that has no DAG-CBOR
 // form is fault.ErrValue. Typed nodes are stored in their representation form,
@@ -138,7 +139,7 @@ func (t *Txn) set(key, raw []byte) error {
 	if own != nil {
 		t.values[string(own.CID)] = *own
 	}
-	t.batch.Set(key, inline)
+	t.overlay.Set(key, inline)
 	return nil
 }
 
@@ -164,7 +165,7 @@ func (t *Txn) SetStringIfAbsent(ctx context.Context, key string, value datamodel
 func (t *Txn) Delete(ctx context.Context, key []byte) (existed bool, err error) {
 	existed, err = t.Has(ctx, key)
 	if existed {
-		t.batch.Set(key, nil)
+		t.overlay.Set(key, nil)
 	}
 	return existed, err
 }
@@ -178,7 +179,7 @@ func (t *Txn) DeleteString(ctx context.Context, key string) (existed bool, err e
 // datamodel.ErrNotExists where there is none. A value that was too large to be
 // inline is the link that stands in its place.
 func (t *Txn) Get(ctx context.Context, key []byte) (datamodel.Node, error) {
-	value, changed := t.batch.Get(key)
+	value, changed := t.overlay.Get(key)
 	if !changed {
 		return t.base.Get(ctx, key)
 	}
@@ -195,7 +196,7 @@ func (t *Txn) GetString(ctx context.Context, key string) (datamodel.Node, error)
 
 // Has says whether a key is there, as the transaction has it.
 func (t *Txn) Has(ctx context.Context, key []byte) (bool, error) {
-	value, changed := t.batch.Get(key)
+	value, changed := t.overlay.Get(key)
 	if changed {
 		return len(value) > 0, nil
 	}
@@ -227,7 +228,7 @@ func (t *Txn) commit(ctx context.Context, serial bool) (*adl.Node, datamodel.Lin
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.batch.Len() == 0 && t.stored {
+	if t.overlay.Len() == 0 && t.stored {
 		return t.base, old, nil
 	}
 	ahead := t.shop.read.ReadAhead
@@ -235,17 +236,17 @@ func (t *Txn) commit(ctx context.Context, serial bool) (*adl.Node, datamodel.Lin
 		ahead = 1
 	}
 	d := draft{shop: t.shop}
-	merged, err := treeOf(t.base).Merge(ctx, t.batch, d.puts, ahead)
+	applied, err := treeOf(t.base).Apply(ctx, t.overlay, d.puts, ahead)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := d.finish(merged.Root); err != nil {
+	if err := d.finish(applied.Root); err != nil {
 		return nil, nil, err
 	}
-	if err := t.shop.copyMaps(ctx, t.nested.linkedFrom(t.batch.Values()), serial); err != nil {
+	if err := t.shop.copyMaps(ctx, t.nested.linkedFrom(t.overlay.Values()), serial); err != nil {
 		return nil, nil, err
 	}
-	next, err := t.write(ctx, &d, merged, old)
+	next, err := t.write(ctx, &d, applied, old)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -256,7 +257,7 @@ func (t *Txn) commit(ctx context.Context, serial bool) (*adl.Node, datamodel.Lin
 }
 
 // write stores a draft and makes its Node; the old one where nothing changed.
-func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datamodel.Link) (*adl.Node, error) {
+func (t *Txn) write(ctx context.Context, d *draft, applied trie.Applied, old datamodel.Link) (*adl.Node, error) {
 	same := t.stored && old.Binary() == string(d.named.CID)
 	values := t.liveValues()
 	if same { // all are there as they should be, since the map links to them
@@ -268,14 +269,14 @@ func (t *Txn) write(ctx context.Context, d *draft, merged trie.Merged, old datam
 	if same {
 		return t.base, nil
 	}
-	if err := d.write(ctx, merged.Opened); err != nil {
+	if err := d.write(ctx, applied.Opened); err != nil {
 		return nil, err
 	}
 	count, ok := t.base.KnownCount()
 	if !ok {
 		return d.node(t.base.Context(), -1)
 	}
-	return d.node(t.base.Context(), count+merged.Delta)
+	return d.node(t.base.Context(), count+applied.Delta)
 }
 
 // liveValues gives the blocks of values that are not inline and that no later
@@ -285,7 +286,7 @@ func (t *Txn) liveValues() (live []blockio.Block) {
 		return nil
 	}
 	seen := map[string]bool{}
-	for raw := range t.batch.Values() {
+	for raw := range t.overlay.Values() {
 		from, to, err := cbor.Link(raw, 0)
 		if err != nil || to != len(raw) {
 			continue

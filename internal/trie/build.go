@@ -2,6 +2,7 @@ package trie
 
 import (
 	"errors"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -28,37 +29,47 @@ type Builder struct {
 	Repeated func(key []byte) error
 }
 
-// Batch makes the tree of a batch without deletions, and gives the encoder of
-// its root and the number of its entries.
-func (b Builder) Batch(batch *Batch) (root *block.Encoder, count int64, err error) {
-	return b.build(batch.unsorted())
+// Overlay makes the tree of an overlay without deletions, and returns the encoder
+// of its root and the number of its entries.
+func (b Builder) Overlay(entries *hashsort.Overlay) (root *block.Encoder, count int64, err error) {
+	return b.build(entries.Parts(workers(entries.Len())))
 }
 
-// Pile makes the tree of a pile.
-func (b Builder) Pile(pile *Pile) (root *block.Encoder, count int64, err error) {
-	return b.build(pile.unsorted())
+// Buffer makes the tree of a buffer.
+func (b Builder) Buffer(entries *hashsort.Buffer) (root *block.Encoder, count int64, err error) {
+	return b.build(entries.Parts(workers(entries.Len()), b.Repeated))
 }
 
-func (b Builder) build(entries unsorted) (root *block.Encoder, count int64, err error) {
-	workers := runtime.GOMAXPROCS(0)
-	if len(entries.records) < parallelFrom {
-		workers = 1
+// Runs makes the tree of sorted runs and of a buffer that was filled after them.
+// The memory for reading is no more than readBytes for each run.
+func (b Builder) Runs(runs []*hashsort.Run, last *hashsort.Buffer, readBytes int) (root *block.Encoder, count int64, err error) {
+	sorter := hashsort.NewSorter(b.Params, b.Hasher)
+	sorter.Repeated, sorter.BufferBytes = b.Repeated, readBytes
+	parts, err := sorter.Merge(runs, last, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return nil, 0, err
 	}
-	s := entries.scatter(1)
-	return b.parts(s.parts(workers, b.Params.BitWidth), func(p part, add func(Item) error) error {
-		s.sort(p)
-		return s.each(p, b.Repeated, add)
-	})
+	defer func() { err = errors.Join(err, parts.Close()) }()
+	return b.build(parts)
 }
 
-// parts makes a tree by parts, of the entries that each adds, and joins them.
-func (b Builder) parts(parts []part, each func(p part, add func(Item) error) error) (root *block.Encoder, count int64, err error) {
-	emitters := make([]*Emitter, len(parts))
+// workers returns how many goroutines are worth their cost for n entries.
+func workers(n int) int {
+	if n < parallelFrom {
+		return 1
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// build makes a tree part by part, all at the same time, and joins the parts.
+func (b Builder) build(parts *hashsort.Parts) (root *block.Encoder, count int64, err error) {
+	n := parts.Len()
+	emitters := make([]*Emitter, n)
 	var failed atomic.Bool
-	roots := make([]*block.Encoder, len(parts))
-	errs := make([]error, len(parts))
+	roots := make([]*block.Encoder, n)
+	errs := make([]error, n)
 	var wait sync.WaitGroup
-	for i, p := range parts {
+	for i := range n {
 		put := b.Puts()
 		emitters[i] = NewEmitter(b.Params, b.Hasher, func(raw []byte, depth int) ([]byte, error) {
 			if failed.Load() {
@@ -67,7 +78,7 @@ func (b Builder) parts(parts []part, each func(p part, add func(Item) error) err
 			return put(raw, depth)
 		})
 		wait.Go(func() {
-			if errs[i] = each(p, emitters[i].Add); errs[i] == nil {
+			if errs[i] = parts.Each(i, emitters[i].Add); errs[i] == nil {
 				roots[i], errs[i] = emitters[i].Finish()
 			}
 			if errs[i] != nil {
@@ -80,7 +91,7 @@ func (b Builder) parts(parts []part, each func(p part, add func(Item) error) err
 		return nil, 0, err
 	}
 	root = block.NewEncoder(b.Params)
-	for i := range parts {
+	for i := range n {
 		root.Join(roots[i])
 		count += emitters[i].Entries()
 	}
@@ -90,7 +101,7 @@ func (b Builder) parts(parts []part, each func(p part, add func(Item) error) err
 // errStopped ends a part because another one has failed.
 var errStopped = errors.New("hamt: another part has failed")
 
-// firstError gives the first error that is not for another's sake.
+// firstError returns the first error that is not for another's sake.
 func firstError(errs []error) error {
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, errStopped) {
@@ -98,20 +109,4 @@ func firstError(errs []error) error {
 		}
 	}
 	return nil
-}
-
-// Runs makes the tree of sorted runs and of a pile that came after them. The
-// buffers for reading take no more than bufferBytes for each run.
-func (b Builder) Runs(runs []*Run, last *Pile, bufferBytes int) (root *block.Encoder, count int64, err error) {
-	sources, err := open(runs)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer func() { err = errors.Join(err, sources.close()) }()
-	sources.last = last.unsorted().sort()
-	s := Sorter{order: order{b.Hasher, b.Params.BitWidth}, Repeated: b.Repeated}
-	parts := sources.groups().parts(runtime.GOMAXPROCS(0), b.Params.BitWidth)
-	return b.parts(parts, func(p part, add func(Item) error) error {
-		return s.each(sources.streams(p, bufferBytes/len(parts)), add)
-	})
 }

@@ -3,6 +3,7 @@ package trie
 import (
 	"bytes"
 	"fmt"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"slices"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -22,7 +23,7 @@ import (
 //	open[0] ── open[1] ── … ── open[depth]
 //	  path[0]    path[1]          slot ← pending
 type Emitter struct {
-	order  order
+	order  hashsort.Order
 	params params.Params
 	put    Put
 
@@ -31,7 +32,7 @@ type Emitter struct {
 	path    []int            // path[d]: where open[d+1] stands in open[d]
 	slot    int              // where pending will stand in open[depth]
 	last    []int            // last[d]: the last place filled in open[d], -1 for none
-	pending []Item
+	pending []hashsort.Entry
 	buffer  []byte
 	entries int64
 }
@@ -42,7 +43,7 @@ type Put func(raw []byte, depth int) (binaryCID []byte, err error)
 
 // NewEmitter makes an emitter that hands every block but the root's to put.
 func NewEmitter(p params.Params, hasher *keyhash.Hasher, put Put) *Emitter {
-	e := &Emitter{order: order{hasher, p.BitWidth}, params: p, put: put}
+	e := &Emitter{order: hashsort.NewOrder(hasher, p.BitWidth), params: p, put: put}
 	e.openNode()
 	return e
 }
@@ -64,9 +65,9 @@ func (e *Emitter) Entries() int64 { return e.entries }
 // Add adds an entry. Entries have to come in hash order, as far as it matters
 // for where they stand, and no key twice. Key and value must stay as they are
 // until a few entries later, so: until Finish.
-func (e *Emitter) Add(item Item) error {
+func (e *Emitter) Add(entry hashsort.Entry) error {
 	shared := 0
-	for shared < e.depth && e.order.index(item.Head, item.Key, shared) == e.path[shared] {
+	for shared < e.depth && e.order.Index(entry.Head, entry.Key, shared) == e.path[shared] {
 		shared++
 	}
 	if shared < e.depth {
@@ -74,20 +75,20 @@ func (e *Emitter) Add(item Item) error {
 			return err
 		}
 	}
-	if err := e.checkBits(item.Key, e.depth); err != nil {
+	if err := e.checkBits(entry.Key, e.depth); err != nil {
 		return err
 	}
 	e.entries++
-	index := e.order.index(item.Head, item.Key, e.depth)
+	index := e.order.Index(entry.Head, entry.Key, e.depth)
 	if len(e.pending) == 0 || index != e.slot {
 		if err := e.flush(); err != nil {
 			return err
 		}
 		e.slot = index
-		e.pending = append(e.pending, item)
+		e.pending = append(e.pending, entry)
 		return nil
 	}
-	e.pending = append(e.pending, item)
+	e.pending = append(e.pending, entry)
 	for len(e.pending) > e.params.BucketSize {
 		if err := e.descend(); err != nil {
 			return err
@@ -161,8 +162,8 @@ func (e *Emitter) descend() error {
 	if e.depth > params.MaxDepth {
 		return e.tooDeep()
 	}
-	for _, item := range e.pending {
-		if err := e.checkBits(item.Key, e.depth); err != nil {
+	for _, entry := range e.pending {
+		if err := e.checkBits(entry.Key, e.depth); err != nil {
 			return err
 		}
 	}
@@ -170,7 +171,7 @@ func (e *Emitter) descend() error {
 	all := e.pending
 	first := 0
 	for i := range all {
-		index := e.order.index(all[i].Head, all[i].Key, e.depth)
+		index := e.order.Index(all[i].Head, all[i].Key, e.depth)
 		if i > first && index != e.slot {
 			if err := e.writeBucket(all[first:i]); err != nil {
 				return err
@@ -185,7 +186,7 @@ func (e *Emitter) descend() error {
 
 // checkBits refuses a key that has no hash bits left at depth.
 func (e *Emitter) checkBits(key []byte, depth int) error {
-	if hasBits(e.order.hasher.Bits(key), depth, e.params.BitWidth) {
+	if hasBits(e.order.Bits(key), depth, e.params.BitWidth) {
 		return nil
 	}
 	return e.tooDeep()
@@ -193,8 +194,8 @@ func (e *Emitter) checkBits(key []byte, depth int) error {
 
 func (e *Emitter) tooDeep() error {
 	keys := make([]string, len(e.pending))
-	for i, item := range e.pending {
-		keys[i] = fmt.Sprintf("%.40q", item.Key)
+	for i, entry := range e.pending {
+		keys[i] = fmt.Sprintf("%.40q", entry.Key)
 	}
 	return &fault.Error{Kind: fault.ErrMaxDepth, Path: slices.Clone(e.path[:e.depth]),
 		Detail: fmt.Sprintf("more than %d keys collide: %s", e.params.BucketSize, keys)}
@@ -210,20 +211,20 @@ func (e *Emitter) flush() error {
 	return err
 }
 
-func (e *Emitter) writeBucket(items []Item) error {
+func (e *Emitter) writeBucket(entries []hashsort.Entry) error {
 	if err := e.claim(e.slot); err != nil {
 		return err
 	}
 	// Insertion sort: a bucket is short, and sorted already more often than not.
-	for i := 1; i < len(items); i++ {
-		for j := i; j > 0 && bytes.Compare(items[j-1].Key, items[j].Key) > 0; j-- {
-			items[j-1], items[j] = items[j], items[j-1]
+	for i := 1; i < len(entries); i++ {
+		for j := i; j > 0 && bytes.Compare(entries[j-1].Key, entries[j].Key) > 0; j-- {
+			entries[j-1], entries[j] = entries[j], entries[j-1]
 		}
 	}
 	encoder := e.open[e.depth]
-	encoder.AddBucket(e.slot, len(items))
-	for _, item := range items {
-		encoder.AddEntry(item.Key, item.Value)
+	encoder.AddBucket(e.slot, len(entries))
+	for _, entry := range entries {
+		encoder.AddEntry(entry.Key, entry.Value)
 	}
 	return nil
 }
@@ -302,11 +303,11 @@ func largest(raw []byte, p params.Params, isRoot bool) string {
 	slices.SortFunc(all, func(a, b sized) int { return b.size - a.size })
 	const named = 3
 	var text []byte
-	for i, entry := range all[:min(named, len(all))] {
+	for i, large := range all[:min(named, len(all))] {
 		if i > 0 {
 			text = append(text, ", "...)
 		}
-		text = fmt.Appendf(text, "%.80q (%d bytes)", entry.key, entry.size)
+		text = fmt.Appendf(text, "%.80q (%d bytes)", large.key, large.size)
 	}
 	return string(text)
 }

@@ -2,6 +2,7 @@ package trie
 
 import (
 	"context"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"sync"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
@@ -86,7 +87,7 @@ func (l *loader) pays() bool { return l.ahead > 1 && l.tree.loader.Slow() }
 
 // begin plans the visits of the children of a node, at depth, that changes lead
 // into. They come before whatever is planned.
-func (l *loader) begin(p *plan, node *block.Node, depth int, changes []Item) []visit {
+func (l *loader) begin(p *plan, node *block.Node, depth int, changes []hashsort.Entry) []visit {
 	visits := l.tree.visits(node, depth, changes)
 	l.mu.Lock()
 	defer l.mu.Unlock()

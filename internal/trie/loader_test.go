@@ -1,6 +1,7 @@
 package trie
 
 import (
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"testing"
 
 	"github.com/ipld/go-ipld-prime/linking"
@@ -33,7 +34,7 @@ func TestLoaderBeginsWhatIsWanted(t *testing.T) {
 	l := newLoader(t.Context(), tree, 2, 2)
 	defer l.end()
 	mine := l.plans[1]
-	visits := []visit{{parent: root, depth: 1, changes: []Item{{Head: order{hasher, p.BitWidth}.head(key), Key: key}}}}
+	visits := []visit{{parent: root, depth: 1, changes: []hashsort.Entry{{Head: hashsort.NewOrder(hasher, p.BitWidth).Head(key), Key: key}}}}
 	mine.end.precede(visits)
 	if l.next() != nil {
 		t.Fatal("it would be loaded ahead, from a fast store")

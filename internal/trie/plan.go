@@ -1,13 +1,16 @@
 package trie
 
-import "github.com/ipld-hamt/go-ipld-hamt/internal/block"
+import (
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
+)
 
 // visit is a node that changes lead into, and whose turn will come.
 type visit struct {
 	parent   *block.Node
 	position int // of the link to the node, in the parent
 	depth    int // of the node
-	changes  []Item
+	changes  []hashsort.Entry
 
 	begun  bool        // being loaded, or loaded
 	wanted bool        // its turn has come
@@ -58,12 +61,12 @@ func (v *visit) leave() {
 }
 
 // visits are those of the children of a node, at depth, that changes lead into.
-func (t *Tree) visits(node *block.Node, depth int, changes []Item) (visits []visit) {
-	o := order{t.hasher, t.params.BitWidth}
+func (t *Tree) visits(node *block.Node, depth int, changes []hashsort.Entry) (visits []visit) {
+	o := hashsort.NewOrder(t.hasher, t.params.BitWidth)
 	for len(changes) > 0 {
 		var index int
-		var here []Item
-		index, here, changes = o.cut(changes, depth)
+		var here []hashsort.Entry
+		index, here, changes = o.Cut(changes, depth)
 		if position, there := node.Find(index); there && node.IsLink(position) {
 			visits = append(visits, visit{parent: node, position: position, depth: depth + 1, changes: here})
 		}
@@ -73,10 +76,10 @@ func (t *Tree) visits(node *block.Node, depth int, changes []Item) (visits []vis
 
 // path is where the node stands: where all its changes lead.
 func (t *Tree) path(v *visit) []int {
-	o := order{t.hasher, t.params.BitWidth}
+	o := hashsort.NewOrder(t.hasher, t.params.BitWidth)
 	path := make([]int, v.depth)
 	for depth := range path {
-		path[depth] = o.index(v.changes[0].Head, v.changes[0].Key, depth)
+		path[depth] = o.Index(v.changes[0].Head, v.changes[0].Key, depth)
 	}
 	return path
 }

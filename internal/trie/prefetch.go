@@ -1,6 +1,10 @@
 package trie
 
-import "context"
+import (
+	"context"
+
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
+)
 
 // Prefetch loads the nodes on the way to keys into the cache, up to ahead of
 // them at the same time, where the store is slow. It says nothing of what
@@ -14,12 +18,12 @@ func (t *Tree) Prefetch(ctx context.Context, keys [][]byte, ahead int) {
 			return
 		}
 	}
-	o := order{t.hasher, t.params.BitWidth}
-	items := make([]Item, len(keys))
+	o := hashsort.NewOrder(t.hasher, t.params.BitWidth)
+	items := make([]hashsort.Entry, len(keys))
 	for i, key := range keys {
-		items[i] = Item{Head: o.head(key), Key: key}
+		items[i] = hashsort.Entry{Head: o.Head(key), Key: key}
 	}
-	o.sort(items)
+	o.Sort(items)
 	l := newLoader(ctx, t, 1, ahead)
 	defer l.end()
 	p := l.plans[0]

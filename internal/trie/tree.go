@@ -1,12 +1,11 @@
 // Package trie is the HAMT algorithm over blocks: looking a key up, walking a
 // whole tree while later blocks are being loaded, emitting a canonical tree
-// from entries in hash order, and merging changes into a stored one.
+// from entries in hash order, and applying changes to a stored one.
 //
 //	Tree     a map as it is stored: parameters, a loader of blocks, the root
 //	Walker   all its nodes or entries, in order, with read-ahead
-//	Batch    entries and deletions that are not in any block yet
 //	Emitter  entries in hash order → blocks, bottom-up, each made once
-//	Merge    Tree + Batch → Emitter
+//	Apply    Tree + changes in hash order → Emitter
 //
 // Everything that writes goes through the one Emitter, so that all ways of
 // making a map give the same blocks.

@@ -1,4 +1,4 @@
-package trie
+package hashsort
 
 import (
 	"bytes"
@@ -50,10 +50,10 @@ func (s *sources) groups() groups {
 
 // streams give the entries of a part of the groups, the older ones first. Each
 // reads so many bytes at once.
-func (s *sources) streams(p part, buffer int) (streams []*stream) {
+func (s *sources) streams(p part, readBytes int) (streams []*stream) {
 	for i, run := range s.runs {
 		streams = append(streams, &stream{
-			age: i, buffer: max(4096, buffer), file: s.files[i], at: run.starts[p.first], end: run.starts[p.end],
+			age: i, readBytes: max(4096, readBytes), file: s.files[i], at: run.starts[p.first], end: run.starts[p.end],
 		})
 	}
 	at := func(group int) int {
@@ -63,7 +63,7 @@ func (s *sources) streams(p part, buffer int) (streams []*stream) {
 		return i
 	}
 	if records := s.last.records[at(p.first):at(p.end)]; len(records) > 0 {
-		streams = append(streams, &stream{age: len(s.runs), arena: s.last.arena, records: records, room: new([atOnce]Item)})
+		streams = append(streams, &stream{age: len(s.runs), arena: s.last.arena, records: records, room: new([fetchedAtOnce]Entry)})
 	}
 	return streams
 }
@@ -72,17 +72,17 @@ func (s *sources) streams(p part, buffer int) (streams []*stream) {
 // in memory. Entries stay as they are.
 type stream struct {
 	age     int // higher is later
-	current Item
+	current Entry
 
-	file    *os.File
-	at, end int64  // what was not read yet
-	data    []byte // what was
-	buffer  int    // how much is read at once
+	file      *os.File
+	at, end   int64  // what was not read yet
+	data      []byte // what was
+	readBytes int    // how much is read at once
 
 	arena   *arena
 	records []record // what was not fetched yet
-	fetched []Item
-	room    *[atOnce]Item // for them
+	fetched []Entry
+	room    *[fetchedAtOnce]Entry // for them
 }
 
 // advance goes to the next entry; false at the end.
@@ -96,7 +96,7 @@ func (s *stream) advance() (more bool, err error) {
 		return true, nil
 	}
 	for {
-		if s.current, s.data, more = cutItem(s.data); more {
+		if s.current, s.data, more = cutEntry(s.data); more {
 			return true, nil
 		}
 		if s.at == s.end {
@@ -115,7 +115,7 @@ func (s *stream) advance() (more bool, err error) {
 // in use.
 func (s *stream) read() error {
 	had := len(s.data)
-	n := int(min(int64(max(s.buffer, 2*had)-had), s.end-s.at))
+	n := int(min(int64(max(s.readBytes, 2*had)-had), s.end-s.at))
 	data := make([]byte, had+n)
 	copy(data, s.data)
 	n, err := s.file.ReadAt(data[had:], s.at)
@@ -132,12 +132,12 @@ func (s *stream) read() error {
 // merge is a heap of streams by their current entry. Of equal keys that of the
 // latest stream comes last, as within a stream the one that came last does.
 type merge struct {
-	order order
+	order Order
 	heap  []*stream
 }
 
 func (m *merge) less(a, b *stream) bool {
-	if c := m.order.compare(a.current.Head, a.current.Key, b.current.Head, b.current.Key); c != 0 {
+	if c := m.order.Compare(a.current.Head, a.current.Key, b.current.Head, b.current.Key); c != 0 {
 		return c < 0
 	}
 	return a.age < b.age
@@ -177,44 +177,44 @@ func (m *merge) begin(streams []*stream) error {
 }
 
 // next gives the last entry of the next key, and passes over those before it.
-func (m *merge) next(repeated func(key []byte) error) (item Item, ok bool, err error) {
+func (m *merge) next(repeated func(key []byte) error) (entry Entry, ok bool, err error) {
 	for len(m.heap) > 0 {
 		first := m.heap[0]
-		item = first.current
+		entry = first.current
 		more, err := first.advance()
 		if err != nil {
-			return Item{}, false, err
+			return Entry{}, false, err
 		}
 		if !more {
 			last := len(m.heap) - 1
 			m.heap[0], m.heap = m.heap[last], m.heap[:last]
 		}
 		m.down(0)
-		if len(m.heap) == 0 || m.heap[0].current.Head != item.Head || !bytes.Equal(m.heap[0].current.Key, item.Key) {
-			return item, true, nil
+		if len(m.heap) == 0 || m.heap[0].current.Head != entry.Head || !bytes.Equal(m.heap[0].current.Key, entry.Key) {
+			return entry, true, nil
 		}
 		if repeated != nil {
-			if err := repeated(item.Key); err != nil {
-				return Item{}, false, err
+			if err := repeated(entry.Key); err != nil {
+				return Entry{}, false, err
 			}
 		}
 	}
-	return Item{}, false, nil
+	return Entry{}, false, nil
 }
 
 // each calls use for every entry of the streams, in hash order, and once for
 // each key. Items stay as they are.
-func (s Sorter) each(streams []*stream, use func(Item) error) error {
+func (s Sorter) each(streams []*stream, use func(Entry) error) error {
 	m := merge{order: s.order}
 	if err := m.begin(streams); err != nil {
 		return err
 	}
 	for {
-		item, ok, err := m.next(s.Repeated)
+		entry, ok, err := m.next(s.Repeated)
 		if err != nil || !ok {
 			return err
 		}
-		if err := use(item); err != nil {
+		if err := use(entry); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package trie
+package hashsort
 
 import "encoding/binary"
 

@@ -1,4 +1,4 @@
-package trie
+package hashsort
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// TestBatch holds a batch against a Go map, after each of its changes: keys are
+// TestBatch holds an overlay against a Go map, after each of its changes: keys are
 // found at once, however few others came since and whenever the table grew.
 func TestBatch(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
@@ -16,7 +16,7 @@ func TestBatch(t *testing.T) {
 		h := hasher(t, code)
 		p := params.Params{HashAlg: code, BitWidth: 5, BucketSize: 3}
 		for _, expected := range []int{0, 10, 3000} {
-			b := NewBatch(p, h)
+			b := NewOverlay(p, h)
 			if expected > 0 {
 				b.Expect(expected)
 			}
@@ -26,12 +26,12 @@ func TestBatch(t *testing.T) {
 				if value, ok := b.Get(key); string(value) != want[string(key)] || ok != (want[string(key)] != "") {
 					t.Fatalf("after %d changes %q has the value %q, %v", i, key, value, ok)
 				}
-				spot, taken := b.Spot(key)
+				slot, taken := b.Slot(key)
 				if _, there := want[string(key)]; taken != there {
 					t.Fatalf("after %d changes %q is taken: %v", i, key, taken)
 				}
 				value := fmt.Append(nil, i)
-				b.Put(spot, key, value)
+				b.Put(slot, key, value)
 				want[string(key)], last = string(value), append(last, key)
 				if got, ok := b.Get(key); !ok || string(got) != string(value) {
 					t.Fatalf("after %d changes %q has the value %q, %v", i, key, got, ok)
@@ -40,13 +40,13 @@ func TestBatch(t *testing.T) {
 					t.Fatalf("after %d changes there are %d keys, not %d", i, b.Len(), len(want))
 				}
 			}
-			for range 2 { // sorting leaves the batch as it was
+			for range 2 { // sorting leaves the overlay as it was
 				s := b.unsorted().sort()
-				var got []Item
-				if err := s.each(s.all(), nil, func(item Item) error { got = append(got, item); return nil }); err != nil {
+				var got []Entry
+				if err := s.each(s.all(), nil, func(entry Entry) error { got = append(got, entry); return nil }); err != nil {
 					t.Fatal(err)
 				}
-				expectItems(t, got, wanted(h, last))
+				expectEntries(t, got, wanted(h, last))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
-package trie
+package hashsort
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 // runBits is how many bits of the hash make a group of a run.
 const runBits = 10
 
-// Run is a pile that was sorted and spilled to a file: each entry is its
+// Run is a buffer that was sorted and spilled to a file: each entry is its
 // head, the length of the key, the length of the value, the key, the value.
 type Run struct {
 	path    string
@@ -25,39 +26,39 @@ type Run struct {
 	Entries int64
 }
 
-func appendItem(dst []byte, item Item) []byte {
-	dst = binary.BigEndian.AppendUint64(dst, item.Head)
-	dst = appendLength(appendLength(dst, len(item.Key)), len(item.Value))
-	return append(append(dst, item.Key...), item.Value...)
+func appendEntry(dst []byte, entry Entry) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, entry.Head)
+	dst = appendLength(appendLength(dst, len(entry.Key)), len(entry.Value))
+	return append(append(dst, entry.Key...), entry.Value...)
 }
 
-// cutItem gives a view of the item that data begins with, and what follows it;
-// false where that is not all there.
-func cutItem(data []byte) (item Item, rest []byte, ok bool) {
+// cutEntry returns a view of the entry that data begins with and what follows it,
+// and false if that is not all there.
+func cutEntry(data []byte) (entry Entry, rest []byte, ok bool) {
 	const headBytes = 8
 	if len(data) < headBytes {
-		return Item{}, data, false
+		return Entry{}, data, false
 	}
 	at := headBytes
 	var lengths [2]int
 	for i := range lengths {
 		length, width := binary.Uvarint(data[at:])
 		if width <= 0 {
-			return Item{}, data, false
+			return Entry{}, data, false
 		}
 		lengths[i], at = int(length), at+width
 	}
 	key := at + lengths[0]
 	end := key + lengths[1]
 	if len(data) < end {
-		return Item{}, data, false
+		return Entry{}, data, false
 	}
-	return Item{Head: binary.BigEndian.Uint64(data), Key: data[at:key:key], Value: data[key:end:end]}, data[end:], true
+	return Entry{Head: binary.BigEndian.Uint64(data), Key: data[at:key:key], Value: data[key:end:end]}, data[end:], true
 }
 
 // Sorter sorts entries that are more than memory holds.
 type Sorter struct {
-	order order
+	order Order
 	// Repeated, if not nil, is asked about keys that come more than once,
 	// from several goroutines at the same time; where it gives no error, the
 	// last one counts.
@@ -67,16 +68,16 @@ type Sorter struct {
 	BufferBytes int
 }
 
-// NewSorter makes a sorter for a map with the given parameters.
+// NewSorter returns a sorter for a map with the given parameters.
 func NewSorter(p params.Params, hasher *keyhash.Hasher) Sorter {
-	return Sorter{order: order{hasher, p.BitWidth}}
+	return Sorter{order: Order{hasher, p.BitWidth}}
 }
 
-// Spill writes a pile as a sorted run into a directory.
-func (s Sorter) Spill(pile *Pile, dir string, number int) (*Run, error) {
-	entries := pile.unsorted().scatter(runBits)
+// Spill writes a buffer as a sorted run into a directory.
+func (s Sorter) Spill(buffer *Buffer, dir string, number int) (*Run, error) {
+	entries := buffer.unsorted().scatter(runBits)
 	shift := entries.bits - runBits
-	return writeRun(dir, number, func(group int, add func(Item) error) error {
+	return writeRun(dir, number, func(group int, add func(Entry) error) error {
 		p := part{group << shift, (group + 1) << shift}
 		entries.sort(p)
 		return entries.each(p, s.Repeated, add)
@@ -89,7 +90,7 @@ func (s Sorter) MergeRuns(runs []*Run, dir string, number int) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	merged, err := writeRun(dir, number, func(group int, add func(Item) error) error {
+	merged, err := writeRun(dir, number, func(group int, add func(Entry) error) error {
 		return s.each(sources.streams(part{group, group + 1}, s.BufferBytes/runtime.GOMAXPROCS(0)), add)
 	})
 	if err = errors.Join(err, sources.close()); err != nil {
@@ -117,7 +118,7 @@ type runWriter struct {
 
 // writeRun writes what fill adds for each group. Groups are filled in order, by
 // all cores.
-func writeRun(dir string, number int, fill func(group int, add func(Item) error) error) (*Run, error) {
+func writeRun(dir string, number int, fill func(group int, add func(Entry) error) error) (*Run, error) {
 	run := &Run{path: filepath.Join(dir, fmt.Sprintf("run-%06d", number))}
 	file, err := os.OpenFile(run.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -145,7 +146,7 @@ func writeRun(dir string, number int, fill func(group int, add func(Item) error)
 		})
 	}
 	wait.Wait()
-	if err = errors.Join(firstError(errs), file.Close()); err != nil {
+	if err = errors.Join(cmp.Or(errs...), file.Close()); err != nil {
 		return nil, errors.Join(err, os.Remove(run.path)) // room again, and its name
 	}
 	return run, nil
@@ -186,7 +187,7 @@ const groupBuffer = 1 << 20
 
 // write writes what fill adds. The turn is passed on in any case, since others
 // wait for it.
-func (g *groupWriter) write(fill func(group int, add func(Item) error) error) error {
+func (g *groupWriter) write(fill func(group int, add func(Entry) error) error) error {
 	err := fill(g.group, g.add)
 	g.begin()
 	g.pass(g.group, g.at+int64(len(g.buffer)), g.entries)
@@ -196,8 +197,8 @@ func (g *groupWriter) write(fill func(group int, add func(Item) error) error) er
 	return g.flush()
 }
 
-func (g *groupWriter) add(item Item) error {
-	g.buffer = appendItem(g.buffer, item)
+func (g *groupWriter) add(entry Entry) error {
+	g.buffer = appendEntry(g.buffer, entry)
 	g.entries++
 	if len(g.buffer) < groupBuffer {
 		return nil

@@ -1,4 +1,4 @@
-package trie
+package hashsort
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ const recordBytes = 16
 
 // unsorted is entries that wait to be sorted by hash.
 type unsorted struct {
-	order   order
+	order   Order
 	arena   *arena
 	records []record
 	room    []record // for as many again; nil for none yet
@@ -34,7 +34,7 @@ type groups struct {
 // are once sort has been there.
 type sorted struct {
 	groups
-	order   order
+	order   Order
 	arena   *arena
 	records []record
 }
@@ -115,7 +115,7 @@ func (s *sorted) compare(x, y record) int {
 		}
 		return 1
 	}
-	if c := s.order.compare(x.head, s.arena.key(x.at), y.head, s.arena.key(y.at)); c != 0 {
+	if c := s.order.Compare(x.head, s.arena.key(x.at), y.head, s.arena.key(y.at)); c != 0 {
 		return c
 	}
 	if x.at < y.at {
@@ -139,48 +139,48 @@ func (g groups) rootIndexes(p part, bitWidth int) (first, end int) {
 // all is the part that is everything.
 func (g groups) all() part { return part{0, len(g.starts) - 1} }
 
-// atOnce is how many entries are fetched before they are used. In hash order
+// fetchedAtOnce is how many entries are fetched before they are used. In hash order
 // each is somewhere else in memory; fetched together, they wait together.
-const atOnce = 64
+const fetchedAtOnce = 64
 
 // fetch reads the first of the records into a place for them.
-func (a *arena) fetch(records []record, into *[atOnce]Item) []Item {
-	items := into[:min(atOnce, len(records))]
+func (a *arena) fetch(records []record, into *[fetchedAtOnce]Entry) []Entry {
+	entries := into[:min(fetchedAtOnce, len(records))]
 	var touched byte
-	for i := range items {
+	for i := range entries {
 		at := records[i].at
 		touched |= a.chunks[at>>32][uint32(at)]
 	}
 	runtime.KeepAlive(touched) // the reads are what it is for
-	for i := range items {
+	for i := range entries {
 		key, value := a.read(records[i].at)
-		items[i] = Item{Head: records[i].head, Key: key, Value: value}
+		entries[i] = Entry{Head: records[i].head, Key: key, Value: value}
 	}
-	return items
+	return entries
 }
 
 // each calls use for every key of a part that was sorted, with the entry that
 // came last; repeated, if not nil, is asked about keys that came more than
 // once.
-func (s *sorted) each(p part, repeated func(key []byte) error, use func(Item) error) error {
+func (s *sorted) each(p part, repeated func(key []byte) error, use func(Entry) error) error {
 	records := s.records[s.starts[p.first]:s.starts[p.end]]
-	var fetched [atOnce]Item
+	var fetched [fetchedAtOnce]Entry
 	for len(records) > 0 {
-		items := s.arena.fetch(records, &fetched)
-		for i, item := range items {
-			if i+1 < len(records) && records[i+1].head == item.Head && bytes.Equal(s.arena.key(records[i+1].at), item.Key) {
+		entries := s.arena.fetch(records, &fetched)
+		for i, entry := range entries {
+			if i+1 < len(records) && records[i+1].head == entry.Head && bytes.Equal(s.arena.key(records[i+1].at), entry.Key) {
 				if repeated != nil {
-					if err := repeated(item.Key); err != nil {
+					if err := repeated(entry.Key); err != nil {
 						return err
 					}
 				}
 				continue
 			}
-			if err := use(item); err != nil {
+			if err := use(entry); err != nil {
 				return err
 			}
 		}
-		records = records[len(items):]
+		records = records[len(entries):]
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package trie
+package hashsort
 
 import (
 	"runtime"
@@ -9,24 +9,24 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// Pile is entries in the order they came. Nothing is looked up in it, so
-// adding is copying; keys are hashed when it is sorted, by all cores at once.
-// It is not safe for concurrent use.
-type Pile struct {
-	order  order
+// Buffer is a sort buffer: entries in the order they came. Nothing is looked up
+// in it, so adding is copying; keys are hashed when it is sorted, by all cores at
+// once. It is not safe for concurrent use.
+type Buffer struct {
+	order  Order
 	arena  arena
 	counts []int // of the entries in each chunk of the arena
 	count  int
 	room   []record // for sorting; kept by Reset
 }
 
-// NewPile makes a pile for a map with the given parameters.
-func NewPile(p params.Params, hasher *keyhash.Hasher) *Pile {
-	return &Pile{order: order{hasher, p.BitWidth}}
+// NewBuffer returns an empty buffer for a map with the given parameters.
+func NewBuffer(p params.Params, hasher *keyhash.Hasher) *Buffer {
+	return &Buffer{order: Order{hasher, p.BitWidth}}
 }
 
 // Add adds an entry.
-func (p *Pile) Add(key, value []byte) {
+func (p *Buffer) Add(key, value []byte) {
 	chunk := int(p.arena.write(key, value) >> 32)
 	if chunk == len(p.counts) {
 		p.counts = append(p.counts, 0)
@@ -35,23 +35,23 @@ func (p *Pile) Add(key, value []byte) {
 	p.count++
 }
 
-// Len is the number of entries, counting repeated keys.
-func (p *Pile) Len() int { return p.count }
+// Len returns the number of entries, counting repeated keys.
+func (p *Buffer) Len() int { return p.count }
 
-// Memory is how many bytes the pile takes, and will once it is sorted.
-func (p *Pile) Memory() int64 {
+// Memory returns how many bytes the buffer takes, and will once it is sorted.
+func (p *Buffer) Memory() int64 {
 	return p.arena.memory() + recordBytes*int64(max(2*p.count, cap(p.room)))
 }
 
-// Reset empties the pile. The memory is kept for as many entries again.
-func (p *Pile) Reset() {
+// Reset empties the buffer. The memory is kept for as many entries again.
+func (p *Buffer) Reset() {
 	p.arena.reset()
 	p.counts, p.count = p.counts[:0], 0
 }
 
-// unsorted hashes all keys. What it gives uses the memory of the pile, so it is
+// unsorted hashes all keys. What it returns uses the memory of the buffer, so it is
 // good until the next call.
-func (p *Pile) unsorted() unsorted {
+func (p *Buffer) unsorted() unsorted {
 	if n := 2 * p.count; cap(p.room) < n || cap(p.room) > 2*n {
 		p.arena.free = nil // entries have another size than they had
 		p.room = make([]record, n+n/64)
@@ -87,12 +87,12 @@ func share(n int, use func(i int)) {
 }
 
 // hash makes the records of one chunk.
-func (p *Pile) hash(chunk int, records []record) {
+func (p *Buffer) hash(chunk int, records []record) {
 	rest := p.arena.chunks[chunk]
 	for i := 0; len(rest) > 0; i++ {
 		at := uint64(chunk)<<32 | uint64(len(p.arena.chunks[chunk])-len(rest))
 		var key []byte
 		key, _, rest = cut(rest)
-		records[i] = record{p.order.head(key), at}
+		records[i] = record{p.order.Head(key), at}
 	}
 }

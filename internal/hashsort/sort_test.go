@@ -1,4 +1,4 @@
-package trie
+package hashsort
 
 import (
 	"bytes"
@@ -42,17 +42,17 @@ func randomEntries(random *rand.Rand, n int) (keys [][]byte) {
 	return keys
 }
 
-func pileOf(p params.Params, h *keyhash.Hasher, keys [][]byte, from int) *Pile {
-	pile := NewPile(p, h)
+func bufferOf(p params.Params, h *keyhash.Hasher, keys [][]byte, from int) *Buffer {
+	buffer := NewBuffer(p, h)
 	for i, key := range keys {
-		pile.Add(key, fmt.Append(nil, from+i))
+		buffer.Add(key, fmt.Append(nil, from+i))
 	}
-	return pile
+	return buffer
 }
 
 // wanted is what has to come out: each key once, with its last value, by
 // digest and then by key.
-func wanted(h *keyhash.Hasher, keys [][]byte) (items []Item) {
+func wanted(h *keyhash.Hasher, keys [][]byte) (entries []Entry) {
 	last := map[string]int{}
 	for i, key := range keys {
 		last[string(key)] = i
@@ -62,18 +62,18 @@ func wanted(h *keyhash.Hasher, keys [][]byte) (items []Item) {
 		return append(bytes.Clone(h.Sum(&buf, key)), make([]byte, 64)...)[:64]
 	}
 	for key, i := range last {
-		items = append(items, Item{Key: []byte(key), Value: fmt.Append(nil, i)})
+		entries = append(entries, Entry{Key: []byte(key), Value: fmt.Append(nil, i)})
 	}
-	slices.SortFunc(items, func(a, b Item) int {
+	slices.SortFunc(entries, func(a, b Entry) int {
 		if c := bytes.Compare(digest(a.Key), digest(b.Key)); c != 0 {
 			return c
 		}
 		return bytes.Compare(a.Key, b.Key)
 	})
-	return items
+	return entries
 }
 
-func expectItems(t *testing.T, got, want []Item) {
+func expectEntries(t *testing.T, got, want []Entry) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d entries, want %d", len(got), len(want))
@@ -94,12 +94,12 @@ func TestSorted(t *testing.T) {
 		p := params.Params{HashAlg: code, BitWidth: 5, BucketSize: 3}
 		for _, n := range []int{0, 1, 2, 7, 64, 65, 300, 5000} {
 			keys := randomEntries(random, n)
-			s := pileOf(p, h, keys, 0).unsorted().sort()
-			var got []Item
-			if err := s.each(s.all(), nil, func(item Item) error { got = append(got, item); return nil }); err != nil {
+			s := bufferOf(p, h, keys, 0).unsorted().sort()
+			var got []Entry
+			if err := s.each(s.all(), nil, func(entry Entry) error { got = append(got, entry); return nil }); err != nil {
 				t.Fatal(err)
 			}
-			expectItems(t, got, wanted(h, keys))
+			expectEntries(t, got, wanted(h, keys))
 		}
 	}
 }
@@ -114,7 +114,7 @@ func TestParts(t *testing.T) {
 			for _, n := range []int{0, 1, 30, 5000} {
 				for workers := 1; workers < 6; workers++ {
 					p := params.Params{HashAlg: code, BitWidth: width, BucketSize: 3}
-					s := pileOf(p, h, randomEntries(random, n), 0).unsorted().scatter(1)
+					s := bufferOf(p, h, randomEntries(random, n), 0).unsorted().scatter(1)
 					parts := s.parts(workers, width)
 					if len(parts) > workers || len(parts) == 0 {
 						t.Fatalf("%d parts for %d workers", len(parts), workers)
@@ -144,7 +144,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// TestSorter spills piles, merges some of the runs, and merges those with what
+// TestSorter spills buffers, merges some of the runs, and merges those with what
 // is left in memory.
 func TestSorter(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
@@ -152,12 +152,12 @@ func TestSorter(t *testing.T) {
 		h := hasher(t, code)
 		p := params.Params{HashAlg: code, BitWidth: 5, BucketSize: 3}
 		keys := randomEntries(random, 3000)
-		for _, size := range []int{1000, 299, 700, 3000, 4000} { // entries a pile
+		for _, size := range []int{1000, 299, 700, 3000, 4000} { // entries a buffer
 			dir, s := t.TempDir(), NewSorter(p, h)
 			var runs []*Run
 			made, at := 0, 0
 			for ; at+size <= len(keys); at += size {
-				run, err := s.Spill(pileOf(p, h, keys[at:at+size], at), dir, made)
+				run, err := s.Spill(bufferOf(p, h, keys[at:at+size], at), dir, made)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -171,36 +171,34 @@ func TestSorter(t *testing.T) {
 					runs = append(runs[:0], merged)
 				}
 			}
-			got, err := mergedItems(s, runs, pileOf(p, h, keys[at:], at))
+			got, err := mergedEntries(s, runs, bufferOf(p, h, keys[at:], at))
 			if err != nil {
 				t.Fatal(err)
 			}
-			expectItems(t, got, wanted(h, keys))
+			expectEntries(t, got, wanted(h, keys))
 
 			refusal := errors.New("repeated")
 			s.Repeated = func([]byte) error { return refusal }
-			if _, err := mergedItems(s, runs, pileOf(p, h, keys[at:], at)); size < 3000 && !errors.Is(err, refusal) {
-				t.Errorf("piles of %d: error %v", size, err)
+			if _, err := mergedEntries(s, runs, bufferOf(p, h, keys[at:], at)); size < 3000 && !errors.Is(err, refusal) {
+				t.Errorf("buffers of %d: error %v", size, err)
 			}
 		}
 	}
 }
 
-// mergedItems merges runs and what came after them, in parts.
-func mergedItems(s Sorter, runs []*Run, last *Pile) (items []Item, err error) {
-	sources, err := open(runs)
+// mergedEntries merges runs and what came after them, in parts.
+func mergedEntries(s Sorter, runs []*Run, last *Buffer) (entries []Entry, err error) {
+	parts, err := s.Merge(runs, last, 3)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, sources.close()) }()
-	sources.last = last.unsorted().sort()
-	for _, part := range sources.groups().parts(3, s.order.bitWidth) {
-		streams := sources.streams(part, 0)
-		if err := s.each(streams, func(item Item) error { items = append(items, item); return nil }); err != nil {
+	defer func() { err = errors.Join(err, parts.Close()) }()
+	for i := range parts.Len() {
+		if err := parts.Each(i, func(entry Entry) error { entries = append(entries, entry); return nil }); err != nil {
 			return nil, err
 		}
 	}
-	return items, nil
+	return entries, nil
 }
 
 // TestSorterReportsBrokenRuns: a run that ends too early, or is not there, is an
@@ -209,7 +207,7 @@ func TestSorterReportsBrokenRuns(t *testing.T) {
 	p := params.Default()
 	h := hasher(t, p.HashAlg)
 	s := NewSorter(p, h)
-	run, err := s.Spill(pileOf(p, h, [][]byte{[]byte("key"), []byte("other")}, 0), t.TempDir(), 0)
+	run, err := s.Spill(bufferOf(p, h, [][]byte{[]byte("key"), []byte("other")}, 0), t.TempDir(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +216,7 @@ func TestSorterReportsBrokenRuns(t *testing.T) {
 	for i, at := range run.starts {
 		run.starts[i] = min(at, end-1)
 	}
-	if _, err := mergedItems(s, []*Run{run}, NewPile(p, h)); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := mergedEntries(s, []*Run{run}, NewBuffer(p, h)); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("the end of the last entry belongs to nobody: %v", err)
 	}
 	run.starts = whole
@@ -226,12 +224,12 @@ func TestSorterReportsBrokenRuns(t *testing.T) {
 		if err := os.Truncate(run.path, cut); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := mergedItems(s, []*Run{run}, NewPile(p, h)); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := mergedEntries(s, []*Run{run}, NewBuffer(p, h)); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%d of %d bytes: %v", cut, end, err)
 		}
 	}
 	run.path += "-not-there"
-	if _, err := mergedItems(s, []*Run{run}, NewPile(p, h)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := mergedEntries(s, []*Run{run}, NewBuffer(p, h)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("not missed: %v", err)
 	}
 }
@@ -243,25 +241,25 @@ func TestSpillInTurn(t *testing.T) {
 	for _, code := range hashes {
 		h := hasher(t, code)
 		p := params.Params{BitWidth: 3, BucketSize: 3}.WithHashAlg(code)
-		pile := NewPile(p, h)
+		buffer := NewBuffer(p, h)
 		var keys [][]byte
 		for i := range 3000 {
 			keys = append(keys, fmt.Append(nil, "a prefix ", i))
-			pile.Add(keys[i], append(fmt.Append(nil, i, " "), make([]byte, 3000)...))
+			buffer.Add(keys[i], append(fmt.Append(nil, i, " "), make([]byte, 3000)...))
 		}
 		s := NewSorter(p, h)
-		run, err := s.Spill(pile, t.TempDir(), 0)
+		run, err := s.Spill(buffer, t.TempDir(), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := mergedItems(s, []*Run{run}, NewPile(p, h))
+		got, err := mergedEntries(s, []*Run{run}, NewBuffer(p, h))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range got {
 			got[i].Value, _, _ = bytes.Cut(got[i].Value, []byte(" "))
 		}
-		expectItems(t, got, wanted(h, keys))
+		expectEntries(t, got, wanted(h, keys))
 	}
 }
 
@@ -274,7 +272,7 @@ func TestSpillFails(t *testing.T) {
 		keys := numberedKeys(3000)
 		s, refusal, dir := NewSorter(p, h), errors.New("repeated"), t.TempDir()
 		s.Repeated = func([]byte) error { return refusal }
-		if run, err := s.Spill(pileOf(p, h, append(keys, keys[i]), 0), dir, 0); !errors.Is(err, refusal) {
+		if run, err := s.Spill(bufferOf(p, h, append(keys, keys[i]), 0), dir, 0); !errors.Is(err, refusal) {
 			t.Fatalf("%v, %v", run, err)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -290,9 +288,9 @@ func numberedKeys(n int) (keys [][]byte) {
 	return keys
 }
 
-// TestPileMemory: a pile takes what it says, and is filled again and again with
+// TestBufferMemory: a buffer takes what it says, and is filled again and again with
 // the same memory.
-func TestPileMemory(t *testing.T) {
+func TestBufferMemory(t *testing.T) {
 	p := params.Default()
 	h := hasher(t, p.HashAlg)
 	keys := numberedKeys(50_000)
@@ -302,31 +300,31 @@ func TestPileMemory(t *testing.T) {
 	}
 	want := wanted(h, keys)
 	s, dir := NewSorter(p, h), t.TempDir()
-	pile := NewPile(p, h)
+	buffer := NewBuffer(p, h)
 	for round := range 3 {
 		before := allocated()
 		for i, key := range keys {
-			pile.Add(key, values[i])
+			buffer.Add(key, values[i])
 		}
-		said := pile.Memory()
-		run, err := s.Spill(pile, dir, round)
+		said := buffer.Memory()
+		run, err := s.Spill(buffer, dir, round)
 		if err != nil {
 			t.Fatal(err)
 		}
 		took := allocated() - before
 		const besides = 5 << 18 // chunks below chunkSize, the starts of groups, what waits for its turn
 		if round == 0 && took > said+besides || round > 0 && took > besides {
-			t.Errorf("round %d: %d bytes were allocated, and the pile says %d", round, took, said)
+			t.Errorf("round %d: %d bytes were allocated, and the buffer says %d", round, took, said)
 		}
-		got, err := mergedItems(s, []*Run{run}, NewPile(p, h))
+		got, err := mergedEntries(s, []*Run{run}, NewBuffer(p, h))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range got {
 			got[i].Value, _, _ = bytes.Cut(got[i].Value, []byte(" "))
 		}
-		expectItems(t, got, want)
-		pile.Reset()
+		expectEntries(t, got, want)
+		buffer.Reset()
 	}
 }
 
