@@ -11,9 +11,9 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	_ "github.com/ipld-hamt/go-ipld-hamt/builder" // knows the prototypes of Nodes
-	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -119,7 +119,7 @@ func reify(lctx linking.LinkContext, root datamodel.Node, lsys *linking.LinkSyst
 	}
 	node, p, err := block.ParseRoot(raw, settings.Params)
 	if err != nil {
-		return nil, fault.At(err, nil, link, nil)
+		return nil, faults.At(err, nil, link, nil)
 	}
 	tree, err := trie.New(newSource(lsys, settings), node, p, link)
 	if err != nil {

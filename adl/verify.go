@@ -14,6 +14,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -94,11 +95,11 @@ func (v *verifier) check(visit *trie.Visit, yield func(error) bool) bool {
 		f.Path, f.Link = visit.Path(), v.link(visit)
 		return yield(f)
 	}
-	if !v.canonical(visit) && !report(fault.New(fault.ErrNotCanonical, "")) {
+	if !v.canonical(visit) && !report(faults.New(fault.ErrNotCanonical, "")) {
 		return false
 	}
 	if !isRoot && node.Links() == 0 && node.Entries() <= p.BucketSize &&
-		!report(fault.New(fault.ErrNotCollapsed, "%d entries, bucketSize %d", node.Entries(), p.BucketSize)) {
+		!report(faults.New(fault.ErrNotCollapsed, "%d entries, bucketSize %d", node.Entries(), p.BucketSize)) {
 		return false
 	}
 	ok := true
@@ -108,7 +109,7 @@ func (v *verifier) check(visit *trie.Visit, yield func(error) bool) bool {
 		}
 		bucket := node.Bucket(position)
 		if bucket.Len() == 0 {
-			ok = report(fault.New(fault.ErrEmptyBucket, "index %d", index))
+			ok = report(faults.New(fault.ErrEmptyBucket, "index %d", index))
 		}
 		for ok && bucket.Next() {
 			if !v.node.tree.Placed(bucket.Key(), visit, index) {

@@ -2,7 +2,6 @@ package builder
 
 import (
 	"fmt"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"unsafe"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
@@ -12,6 +11,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keys"
 )
 
@@ -78,11 +78,11 @@ func (b *mapBuilder) BeginMap(sizeHint int64) (datamodel.MapAssembler, error) {
 }
 
 func (b *mapBuilder) beginEmpty(sizeHint int64) (datamodel.MapAssembler, error) {
-	shop, err := b.prototype.open()
+	config, err := b.prototype.open()
 	if err != nil {
 		return nil, err
 	}
-	b.assembler.begin(shop, sizeHint)
+	b.assembler.begin(config, sizeHint)
 	return &b.assembler, nil
 }
 
@@ -167,7 +167,7 @@ func (b *mapBuilder) Prototype() datamodel.NodePrototype               { return 
 // mapAssembler takes the entries of a map that has begun.
 type mapAssembler struct {
 	state   state
-	shop    *workshop
+	config  *config
 	overlay *hashsort.Overlay
 	values  []blockio.Block // of values that are not inline
 	nested  nestedMaps
@@ -180,15 +180,15 @@ type mapAssembler struct {
 	built   *adl.Node
 }
 
-func (a *mapAssembler) begin(shop *workshop, sizeHint int64) {
-	a.state, a.shop = expectKey, shop
-	a.overlay = hashsort.NewOverlay(shop.Params, shop.hasher)
+func (a *mapAssembler) begin(config *config, sizeHint int64) {
+	a.state, a.config = expectKey, config
+	a.overlay = hashsort.NewOverlay(config.Params, config.hasher)
 	// The hint is anybody's guess, so it is worth no more than some memory.
 	a.overlay.Expect(int(max(0, min(sizeHint, 1<<20))))
 }
 
 func (a *mapAssembler) amend(txn *Txn) {
-	a.state, a.shop, a.overlay, a.txn = expectKey, txn.shop, txn.overlay, txn
+	a.state, a.config, a.overlay, a.txn = expectKey, txn.config, txn.overlay, txn
 }
 
 func (a *mapAssembler) expect(s state, call string) {
@@ -236,7 +236,7 @@ func (a *mapAssembler) takeKey(key []byte) error {
 
 // takeValue keeps the entry whose value is in the buffer.
 func (a *mapAssembler) takeValue() error {
-	inline, own, err := a.shop.outline(a.buffer)
+	inline, own, err := a.config.inlineOrBlock(a.buffer)
 	if err != nil {
 		return err
 	}
@@ -263,13 +263,13 @@ func (a *mapAssembler) Finish() error {
 
 func (a *mapAssembler) build() (*adl.Node, error) {
 	if a.txn == nil {
-		return a.shop.build(a.shop.Context, a.overlay, a.values, a.nested)
+		return a.config.build(a.config.Context, a.overlay, a.values, a.nested)
 	}
 	for _, v := range a.values {
 		a.txn.values[string(v.CID)] = v
 	}
 	a.txn.nested = a.nested
-	built, _, err := a.txn.commit(a.shop.Context, true)
+	built, _, err := a.txn.commit(a.config.Context, true)
 	return built, err
 }
 
@@ -376,7 +376,7 @@ func (v *valueAssembler) AssignLink(l datamodel.Link) error {
 
 func (v *valueAssembler) AssignNode(n datamodel.Node) error {
 	a := v.live()
-	return v.take(func(dst []byte) ([]byte, error) { return a.shop.appendValue(dst, n, &a.nested) })
+	return v.take(func(dst []byte) ([]byte, error) { return a.config.appendValue(dst, n, &a.nested) })
 }
 
 func (v *valueAssembler) Prototype() datamodel.NodePrototype { return basicnode.Prototype.Any }

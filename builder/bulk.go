@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"maps"
 	"os"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -75,7 +75,7 @@ const mergeAt = 64
 // to. With Prototype.WritesAtOnce, up to 32 MiB of blocks, and 16 times as many
 // as may be being written, wait for their turn. A Bulk is for one goroutine.
 type Bulk struct {
-	shop     *workshop
+	config   *config
 	options  BulkOptions
 	values   *writer // of blocks of values that are not inline
 	buffered *hashsort.Buffer
@@ -91,14 +91,14 @@ var errBulkDone = errors.New("hamt: the Bulk is finished or closed")
 
 // NewBulk begins a map.
 func (p Prototype) NewBulk(o BulkOptions) (*Bulk, error) {
-	shop, err := p.open()
+	config, err := p.open()
 	if err != nil {
 		return nil, err
 	}
 	if o.MemoryBytes < 1 {
 		o.MemoryBytes = DefaultBulkMemory
 	}
-	return &Bulk{shop: shop, options: o, values: shop.writer(shop.Context, nil), buffered: hashsort.NewBuffer(shop.Params, shop.hasher)}, nil
+	return &Bulk{config: config, options: o, values: config.writer(config.Context, nil), buffered: hashsort.NewBuffer(config.Params, config.hasher)}, nil
 }
 
 // Set adds an entry. A value that has no DAG-CBOR form is fault.ErrValue. Typed
@@ -111,10 +111,10 @@ func (p Prototype) NewBulk(o BulkOptions) (*Bulk, error) {
 // error in that comes from a later call and stays, and only Close is left.
 func (b *Bulk) Set(key []byte, value datamodel.Node) (err error) {
 	var nested nestedMaps
-	if b.buffer, err = b.shop.appendValue(b.buffer[:0], value, &nested); err != nil {
+	if b.buffer, err = b.config.appendValue(b.buffer[:0], value, &nested); err != nil {
 		return err
 	}
-	if err := b.shop.copyMaps(b.shop.Context, maps.Values(nested), false); err != nil {
+	if err := b.config.copyMaps(b.config.Context, maps.Values(nested), false); err != nil {
 		return err
 	}
 	return b.set(key, b.buffer)
@@ -136,7 +136,7 @@ func (b *Bulk) set(key, raw []byte) error {
 	if b.done {
 		return errBulkDone
 	}
-	inline, own, err := b.shop.outline(raw)
+	inline, own, err := b.config.inlineOrBlock(raw)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func spillError(err error) error {
 }
 
 func (b *Bulk) sorter() hashsort.Sorter {
-	s := hashsort.NewSorter(b.shop.Params, b.shop.hasher)
+	s := hashsort.NewSorter(b.config.Params, b.config.hasher)
 	s.Repeated, s.BufferBytes = b.repeated(), b.bufferBytes()
 	return s
 }
@@ -241,7 +241,7 @@ func (b *Bulk) finish(ctx context.Context) (*adl.Node, error) {
 	if err := b.finishValues(ctx); err != nil {
 		return nil, err
 	}
-	w := b.shop.writer(ctx, b.wrote)
+	w := b.config.writer(ctx, b.wrote)
 	defer w.stop()
 	root, count, err := b.emit(w)
 	if err != nil {
@@ -251,11 +251,11 @@ func (b *Bulk) finish(ctx context.Context) (*adl.Node, error) {
 		return nil, err
 	}
 	raw := root.AppendRoot(nil)
-	named, err := b.shop.sink.Encode(raw)
+	named, err := b.config.sink.Encode(raw)
 	if err != nil {
-		return nil, trie.Oversized(err, raw, fault.Path{}, b.shop.Params)
+		return nil, trie.Oversized(err, raw, fault.Path{}, b.config.Params)
 	}
-	if err := b.shop.sink.Write(ctx, named); err != nil {
+	if err := b.config.sink.Write(ctx, named); err != nil {
 		return nil, err
 	}
 	b.progress.Blocks++
@@ -264,7 +264,7 @@ func (b *Bulk) finish(ctx context.Context) (*adl.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.shop.node(b.shop.Context, raw, len(named.Bytes), link, count)
+	return b.config.node(b.config.Context, raw, len(named.Bytes), link, count)
 }
 
 // finishValues waits for the values that are being written, no longer than the
@@ -288,7 +288,7 @@ func (b *Bulk) wrote() {
 
 // emit makes all blocks but the root, and hands them to a writer.
 func (b *Bulk) emit(w *writer) (root *block.Encoder, count int64, err error) {
-	trees := b.shop.trees(w.puts)
+	trees := b.config.trees(w.puts)
 	trees.Repeated = b.repeated()
 	if len(b.runs) == 0 {
 		return trees.Buffer(b.buffered)

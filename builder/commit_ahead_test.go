@@ -295,11 +295,11 @@ func TestCancelledCommit(t *testing.T) {
 					const stubborn = hamttest.Delay / 5 // whatever the context says, and some of them half of it
 					m := slowed(mirror(s), hamttest.Delay)
 					txn := spread(t, hamttest.Load(t, m, root, hamt.WithReadAhead(16)), 20_000, step)
-					var begun, flying atomic.Int64
+					var begun, inFlight atomic.Int64
 					honest := m.OnRead
 					m.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
-						flying.Add(1)
-						defer flying.Add(-1)
+						inFlight.Add(1)
+						defer inFlight.Add(-1)
 						time.Sleep(stubborn / time.Duration(1+link.Binary()[10]%2))
 						return honest(link, raw)
 					}
@@ -316,8 +316,8 @@ func TestCancelledCommit(t *testing.T) {
 					if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*fault.Error)) || next != nil {
 						t.Errorf("error %v", err)
 					}
-					if took := time.Since(began); took > after+stubborn || flying.Load() > 0 {
-						t.Errorf("it took %v, and %d loads are under way after the end", took, flying.Load())
+					if took := time.Since(began); took > after+stubborn || inFlight.Load() > 0 {
+						t.Errorf("it took %v, and %d loads are under way after the end", took, inFlight.Load())
 					}
 					at := begun.Load()
 					m.Delay = nil

@@ -53,7 +53,7 @@ func (m nestedMaps) linkedFrom(values iter.Seq[[]byte]) iter.Seq[*adl.Node] {
 
 // holds reports whether a map is known to stand, whole, in the store that this
 // one is built in: it was loaded or built there.
-func (w *workshop) holds(n *adl.Node) bool {
+func (w *config) holds(n *adl.Node) bool {
 	tree := treeOf(n)
 	return tree.Link() != nil && sameStorage(tree.Loader().LinkSystem(), w.LinkSystem)
 }
@@ -69,7 +69,7 @@ func sameStorage(a, b *linking.LinkSystem) bool {
 // copyMaps copies the blocks of maps that are missing from the store, children
 // first. Blocks that are linked to from values of those maps are not theirs.
 // With serial, it loads one block after the other.
-func (w *workshop) copyMaps(ctx context.Context, maps iter.Seq[*adl.Node], serial bool) error {
+func (w *config) copyMaps(ctx context.Context, maps iter.Seq[*adl.Node], serial bool) error {
 	for n := range maps {
 		if err := w.copyMap(ctx, n, serial); err != nil {
 			return err
@@ -78,7 +78,7 @@ func (w *workshop) copyMaps(ctx context.Context, maps iter.Seq[*adl.Node], seria
 	return nil
 }
 
-func (w *workshop) copyMap(ctx context.Context, n *adl.Node, serial bool) error {
+func (w *config) copyMap(ctx context.Context, n *adl.Node, serial bool) error {
 	if serial {
 		o := nodes.OriginOf(n)
 		o.Settings.ReadAhead = 1
@@ -107,7 +107,7 @@ func (w *workshop) copyMap(ctx context.Context, n *adl.Node, serial bool) error 
 
 // rawBlock returns the bytes of one of a map's own blocks. The root may never
 // have been one, where a map was reified from data that came from elsewhere.
-func (w *workshop) rawBlock(ctx context.Context, n *adl.Node, link datamodel.Link) ([]byte, error) {
+func (w *config) rawBlock(ctx context.Context, n *adl.Node, link datamodel.Link) ([]byte, error) {
 	tree := treeOf(n)
 	lsys := tree.Loader().LinkSystem()
 	if root, err := n.Link(); err == nil && tree.Link() == nil && root == link {

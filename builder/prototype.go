@@ -12,6 +12,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
@@ -139,9 +140,9 @@ func init() {
 	nodes.Prototype = func(n datamodel.Node) datamodel.NodePrototype { return nodePrototype{n.(*adl.Node)} }
 }
 
-// workshop is a prototype that was found to make sense, with all it needs to
+// config is a prototype that was found to make sense, with all it needs to
 // build.
-type workshop struct {
+type config struct {
 	Prototype
 	hasher *keyhash.Hasher
 	sink   *blockio.Writer
@@ -149,7 +150,7 @@ type workshop struct {
 }
 
 // open checks a prototype and fills in its defaults.
-func (p Prototype) open() (*workshop, error) {
+func (p Prototype) open() (*config, error) {
 	if p.LinkSystem == nil {
 		return nil, fmt.Errorf("hamt: the prototype has no LinkSystem")
 	}
@@ -158,7 +159,7 @@ func (p Prototype) open() (*workshop, error) {
 	}
 	p.Params = p.Params.WithDefaults()
 	if p.Params.Layout == params.FilecoinV0 {
-		return nil, fault.New(fault.ErrReadOnlyLayout, "%s", p.Params.Layout)
+		return nil, faults.New(fault.ErrReadOnlyLayout, "%s", p.Params.Layout)
 	}
 	hasher, err := keyhash.For(p.Params.HashAlg)
 	if err != nil {
@@ -185,12 +186,12 @@ func (p Prototype) open() (*workshop, error) {
 	if reads == nil {
 		reads = blockio.NewLoader(p.LinkSystem, p.read.CacheBytes, p.read.MaxBlockBytes)
 	}
-	return &workshop{p, hasher, sink, reads}, nil
+	return &config{p, hasher, sink, reads}, nil
 }
 
 // node makes the Node of a root that was written: its DAG-CBOR, how many bytes
 // its block has, its link and the number of entries.
-func (w *workshop) node(ctx context.Context, rootRaw []byte, stored int, link datamodel.Link, count int64) (*adl.Node, error) {
+func (w *config) node(ctx context.Context, rootRaw []byte, stored int, link datamodel.Link, count int64) (*adl.Node, error) {
 	root, p, err := block.ParseRoot(rootRaw, w.Params)
 	if err != nil {
 		return nil, err

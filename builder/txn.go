@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"slices"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
@@ -13,6 +12,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
@@ -20,7 +20,7 @@ import (
 // Txn collects changes to a map. Nothing is written before Commit, and the map
 // it began with stays as it is. A Txn is for one goroutine.
 type Txn struct {
-	shop    *workshop
+	config  *config
 	base    *adl.Node
 	stored  bool // the base's root is in the store for sure
 	overlay *hashsort.Overlay
@@ -64,38 +64,38 @@ func (p Prototype) Edit(base *adl.Node) (*Txn, error) {
 	if p.read == (nodes.Settings{}) {
 		p.read = like.read
 	}
-	shop, err := p.open()
+	config, err := p.open()
 	if err != nil {
 		return nil, err
 	}
-	return shop.begin(base, treeOf(base).Link() != nil), nil
+	return config.begin(base, treeOf(base).Link() != nil), nil
 }
 
 // NewTxn begins a transaction on the empty map.
 func (p Prototype) NewTxn() (*Txn, error) {
-	shop, err := p.open()
+	config, err := p.open()
 	if err != nil {
 		return nil, err
 	}
-	root := block.NewEncoder(shop.Params).AppendRoot(nil)
-	empty, err := shop.node(shop.Context, root, len(root), nil, 0)
+	root := block.NewEncoder(config.Params).AppendRoot(nil)
+	empty, err := config.node(config.Context, root, len(root), nil, 0)
 	if err != nil {
 		return nil, err
 	}
-	return shop.begin(empty, false), nil
+	return config.begin(empty, false), nil
 }
 
 // treeOf returns what a Node is a view of.
 func treeOf(n *adl.Node) *trie.Tree { return nodes.OriginOf(n).Tree }
 
-func (w *workshop) begin(base *adl.Node, stored bool) *Txn {
-	t := &Txn{shop: w, base: base, stored: stored}
+func (w *config) begin(base *adl.Node, stored bool) *Txn {
+	t := &Txn{config: w, base: base, stored: stored}
 	t.reset()
 	return t
 }
 
 func (t *Txn) reset() {
-	t.overlay = hashsort.NewOverlay(t.shop.Params, t.shop.hasher)
+	t.overlay = hashsort.NewOverlay(t.config.Params, t.config.hasher)
 	t.values, t.nested = map[string]blockio.Block{}, nil
 }
 
@@ -112,7 +112,7 @@ func (t *Txn) Changes() int { return t.overlay.Len() }
 // the blocks of one that stands in another LinkSystem and are missing in this
 // one, but not what its values link to.
 func (t *Txn) Set(key []byte, value datamodel.Node) (err error) {
-	t.buffer, err = t.shop.appendValue(t.buffer[:0], value, &t.nested)
+	t.buffer, err = t.config.appendValue(t.buffer[:0], value, &t.nested)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (t *Txn) SetRaw(key, dagCBOR []byte) error {
 }
 
 func (t *Txn) set(key, raw []byte) error {
-	inline, own, err := t.shop.outline(raw)
+	inline, own, err := t.config.inlineOrBlock(raw)
 	if err != nil {
 		return err
 	}
@@ -231,11 +231,11 @@ func (t *Txn) commit(ctx context.Context, serial bool) (*adl.Node, datamodel.Lin
 	if t.overlay.Len() == 0 && t.stored {
 		return t.base, old, nil
 	}
-	ahead := t.shop.read.ReadAhead
+	ahead := t.config.read.ReadAhead
 	if serial {
 		ahead = 1
 	}
-	d := draft{shop: t.shop}
+	d := staged{config: t.config}
 	applied, err := treeOf(t.base).Apply(ctx, t.overlay, d.puts, ahead)
 	if err != nil {
 		return nil, nil, err
@@ -243,7 +243,7 @@ func (t *Txn) commit(ctx context.Context, serial bool) (*adl.Node, datamodel.Lin
 	if err := d.finish(applied.Root); err != nil {
 		return nil, nil, err
 	}
-	if err := t.shop.copyMaps(ctx, t.nested.linkedFrom(t.overlay.Values()), serial); err != nil {
+	if err := t.config.copyMaps(ctx, t.nested.linkedFrom(t.overlay.Values()), serial); err != nil {
 		return nil, nil, err
 	}
 	next, err := t.write(ctx, &d, applied, old)
@@ -256,14 +256,14 @@ func (t *Txn) commit(ctx context.Context, serial bool) (*adl.Node, datamodel.Lin
 	return next, link, err
 }
 
-// write stores a draft and makes its Node; the old one where nothing changed.
-func (t *Txn) write(ctx context.Context, d *draft, applied trie.Applied, old datamodel.Link) (*adl.Node, error) {
+// write stores a staged tree and makes its Node; the old one where nothing changed.
+func (t *Txn) write(ctx context.Context, d *staged, applied trie.Applied, old datamodel.Link) (*adl.Node, error) {
 	same := t.stored && old.Binary() == string(d.named.CID)
 	values := t.liveValues()
 	if same { // all are there as they should be, since the map links to them
-		values = slices.DeleteFunc(values, func(v blockio.Block) bool { return t.shop.sink.Has(ctx, v) })
+		values = slices.DeleteFunc(values, func(v blockio.Block) bool { return t.config.sink.Has(ctx, v) })
 	}
-	if err := t.shop.writeValues(ctx, values); err != nil {
+	if err := t.config.writeValues(ctx, values); err != nil {
 		return nil, err
 	}
 	if same {

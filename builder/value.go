@@ -13,7 +13,7 @@ import (
 // copied into the block: its root is linked to, which is what makes nested maps
 // possible and keeps transformed ones what they are. One whose blocks may be
 // missing where this map's blocks go is added to nested.
-func (w *workshop) appendValue(dst []byte, value datamodel.Node, nested *nestedMaps) ([]byte, error) {
+func (w *config) appendValue(dst []byte, value datamodel.Node, nested *nestedMaps) ([]byte, error) {
 	return cbor.Append(dst, value, func(n datamodel.Node) (datamodel.Node, error) {
 		m, ok := n.(*adl.Node)
 		if !ok {
@@ -33,10 +33,10 @@ func (w *workshop) appendValue(dst []byte, value datamodel.Node, nested *nestedM
 	})
 }
 
-// outline decides whether a value stays inline. Where it is too large for
+// inlineOrBlock decides whether a value stays inline. Where it is too large for
 // that, it gives the block that the value becomes and the link that stands in
 // its place.
-func (w *workshop) outline(raw []byte) (inline []byte, own *blockio.Block, err error) {
+func (w *config) inlineOrBlock(raw []byte) (inline []byte, own *blockio.Block, err error) {
 	if w.InlineBytes < 1 || len(raw) <= w.InlineBytes {
 		return raw, nil, nil
 	}

@@ -36,13 +36,13 @@ type writer struct {
 
 	single sync.Mutex // held by the one write, where there is only one
 
-	mu     sync.Mutex
-	ended  sync.Cond  // a write has
-	ready  []*pending // what could be written, were there a place
-	flying int        // writes under way
-	queued int        // blocks that are not written, those under way too
-	bytes  int        // of those
-	err    error      // the first one; with it the context has ended
+	mu       sync.Mutex
+	ended    sync.Cond  // a write has
+	ready    []*pending // what could be written, were there a place
+	inFlight int        // writes under way
+	queued   int        // blocks that are not written, those under way too
+	bytes    int        // of those
+	err      error      // the first one; with it the context has ended
 }
 
 // pending is a block that is to be written, or a node whose block is yet to be
@@ -57,7 +57,7 @@ type pending struct {
 var errWriterStopped = errors.New("hamt: the writer is stopped")
 
 // writer begins writing; stop has to follow. wrote may be nil.
-func (w *workshop) writer(ctx context.Context, wrote func()) *writer {
+func (w *config) writer(ctx context.Context, wrote func()) *writer {
 	if wrote == nil {
 		wrote = func() {}
 	}
@@ -89,10 +89,10 @@ func (w *writer) add(p *pending) error {
 	}
 	switch {
 	case p.left > 0: // the last of its children will see to it
-	case w.flying == w.atOnce:
+	case w.inFlight == w.atOnce:
 		w.ready = append(w.ready, p)
 	default:
-		w.flying++
+		w.inFlight++
 		go w.work(p)
 	}
 	return nil
@@ -135,7 +135,7 @@ func (w *writer) end(p *pending, err error) (next *pending) {
 		}
 	}
 	if len(w.ready) == 0 {
-		w.flying--
+		w.inFlight--
 		return nil
 	}
 	next, w.ready = w.ready[0], w.ready[1:]
@@ -155,7 +155,7 @@ func (w *writer) fail(err error) {
 func (w *writer) wait() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.flying > 0 {
+	for w.inFlight > 0 {
 		w.ended.Wait()
 	}
 	return w.err
@@ -219,7 +219,7 @@ func (w *writer) puts() trie.Put {
 }
 
 // writeValues writes blocks that do not link to each other.
-func (w *workshop) writeValues(ctx context.Context, values []blockio.Block) error {
+func (w *config) writeValues(ctx context.Context, values []blockio.Block) error {
 	if len(values) == 0 {
 		return nil
 	}

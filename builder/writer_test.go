@@ -27,15 +27,15 @@ func TestWriterIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &slowStore{delay: time.Hour}
-				shop, err := Prototype{LinkSystem: s.linkSystem(), WritesAtOnce: atOnce, MaxBlockBytes: queueBytes}.open()
+				config, err := Prototype{LinkSystem: s.linkSystem(), WritesAtOnce: atOnce, MaxBlockBytes: queueBytes}.open()
 				if err != nil {
 					t.Fatal(err)
 				}
-				w := shop.writer(t.Context(), nil)
+				w := config.writer(t.Context(), nil)
 				added, ended := 0, make(chan error)
 				go func() {
 					for i := range byte(100) {
-						b, err := shop.sink.Encode(append(make([]byte, c.size), i))
+						b, err := config.sink.Encode(append(make([]byte, c.size), i))
 						if err == nil {
 							err = w.add(&pending{block: b})
 						}
@@ -67,16 +67,16 @@ func TestWriterIsBounded(t *testing.T) {
 func TestWriterOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slowStore{delay: time.Second}
-		shop, err := Prototype{LinkSystem: s.linkSystem(), WritesAtOnce: 64}.open()
+		config, err := Prototype{LinkSystem: s.linkSystem(), WritesAtOnce: 64}.open()
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := shop.writer(context.Background(), nil)
+		w := config.writer(context.Background(), nil)
 		defer w.stop()
 		b := branch{writer: w}
 		var waves []int64 // how many blocks are there after each second
 		for i, depth := range []int{3, 3, 2, 2, 1, 1, 3, 2, 1} {
-			if err := b.add(must(shop.sink.Encode([]byte{byte(i)})), depth); err != nil {
+			if err := b.add(must(config.sink.Encode([]byte{byte(i)})), depth); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -214,11 +214,11 @@ func TestFailedWriteAtOnce(t *testing.T) {
 				done := false
 				synctest.Test(t, func(t *testing.T) {
 					s := orderedStore(t) // which sees a parent of the failed block
-					var writes, flying atomic.Int64
+					var writes, inFlight atomic.Int64
 					ordered := s.OnWrite
 					s.OnWrite = func(link datamodel.Link, raw []byte) error {
-						flying.Add(1)
-						defer flying.Add(-1)
+						inFlight.Add(1)
+						defer inFlight.Add(-1)
 						if writes.Add(1) == n {
 							return hamttest.ErrStore
 						}
@@ -233,8 +233,8 @@ func TestFailedWriteAtOnce(t *testing.T) {
 					if !errors.Is(err, hamttest.ErrStore) || node != nil {
 						t.Errorf("write %d: error %v", n, err)
 					}
-					if flying.Load() > 0 || writes.Load() > n+atOnce {
-						t.Errorf("write %d: %d were begun, and %d are under way after the end", n, writes.Load(), flying.Load())
+					if inFlight.Load() > 0 || writes.Load() > n+atOnce {
+						t.Errorf("write %d: %d were begun, and %d are under way after the end", n, writes.Load(), inFlight.Load())
 					}
 				})
 				if done {
@@ -337,16 +337,16 @@ func TestOversizedAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := hamttest.NewStore()
-				var flying atomic.Int64
+				var inFlight atomic.Int64
 				s.OnWrite = func(datamodel.Link, []byte) error {
-					flying.Add(1)
-					defer flying.Add(-1)
+					inFlight.Add(1)
+					defer inFlight.Add(-1)
 					time.Sleep(hamttest.Delay)
 					return nil
 				}
 				_, err := way(t.Context(), builder.Prototype{Params: hamttest.ManyLevels(), LinkSystem: s.LinkSystem(), WritesAtOnce: 8, MaxBlockBytes: 500}, content)
-				if !errors.Is(err, fault.ErrTooLarge) || flying.Load() > 0 {
-					t.Errorf("error %v; %d writes are under way", err, flying.Load())
+				if !errors.Is(err, fault.ErrTooLarge) || inFlight.Load() > 0 {
+					t.Errorf("error %v; %d writes are under way", err, inFlight.Load())
 				}
 			})
 		})

@@ -162,23 +162,3 @@ func (e *Error) Unwrap() []error {
 	}
 	return []error{e.Kind, e.Cause}
 }
-
-// New makes a fault of the given kind whose block is not known yet; whoever
-// loaded the block adds link and path with [At].
-func New(kind error, format string, args ...any) *Error {
-	return &Error{Kind: kind, Detail: fmt.Sprintf(format, args...)}
-}
-
-// At says where err happened: a fault that has neither link nor path yet gets
-// them, any other error is wrapped in a fault of the given kind.
-func At(err error, kind error, link datamodel.Link, path Path) error {
-	if f, ok := err.(*Error); ok {
-		if f.Link != nil || f.Path != nil {
-			return f
-		}
-		located := *f
-		located.Link, located.Path = link, path
-		return &located
-	}
-	return &Error{Kind: kind, Link: link, Path: path, Cause: err}
-}

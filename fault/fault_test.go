@@ -22,7 +22,7 @@ func TestErrorText(t *testing.T) {
 		fault *fault.Error
 		want  string
 	}{
-		{fault.New(fault.ErrValue, "it is of kind %s", "absent"),
+		{&fault.Error{Kind: fault.ErrValue, Detail: "it is of kind absent"},
 			"hamt: value cannot be stored: it is of kind absent"},
 		{&fault.Error{Kind: fault.ErrMissing, Link: someLink(), Path: fault.Path{5, 17}, Cause: io.ErrUnexpectedEOF},
 			"hamt: block cannot be loaded: unexpected EOF (block " + someCID + " at /5/17)"},
@@ -40,24 +40,6 @@ func TestErrorChain(t *testing.T) {
 	var err error = &fault.Error{Kind: fault.ErrMissing, Cause: io.ErrUnexpectedEOF}
 	if !errors.Is(err, fault.ErrMissing) || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, fault.ErrTooLarge) {
 		t.Error("errors.Is does not find what the fault is made of")
-	}
-}
-
-// TestAt: a fault gets its place once, and keeps it; another error becomes one.
-func TestAt(t *testing.T) {
-	bare := fault.New(fault.ErrPopcount, "")
-	var placed *fault.Error
-	if !errors.As(fault.At(bare, nil, someLink(), fault.Path{1}), &placed) || placed.Link != someLink() || len(placed.Path) != 1 {
-		t.Errorf("not placed: %v", placed)
-	}
-	if bare.Link != nil {
-		t.Error("the fault itself was changed")
-	}
-	if again := fault.At(placed, nil, nil, fault.Path{2, 3}); again != error(placed) {
-		t.Errorf("placed twice: %v", again)
-	}
-	if other := fault.At(io.EOF, fault.ErrMissing, someLink(), nil); !errors.Is(other, fault.ErrMissing) || !errors.Is(other, io.EOF) {
-		t.Errorf("not wrapped: %v", other)
 	}
 }
 

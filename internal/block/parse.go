@@ -11,6 +11,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -44,7 +45,7 @@ func Parse(raw []byte, given params.Params) (*Node, error) {
 	p := parser{raw: raw, params: given}
 	node, err := p.whole(p.node)
 	if err == nil && node.Len() == 0 {
-		return nil, fault.New(fault.ErrEmptyNode, "")
+		return nil, faults.New(fault.ErrEmptyNode, "")
 	}
 	return node, err
 }
@@ -65,14 +66,14 @@ type parser struct {
 // whole runs the parse of a block and sees to it that nothing follows.
 func (p *parser) whole(parse func() error) (*Node, error) {
 	if uint64(len(p.raw)) > math.MaxInt32 {
-		return nil, fault.New(fault.ErrTooLarge, "%d bytes", len(p.raw))
+		return nil, faults.New(fault.ErrTooLarge, "%d bytes", len(p.raw))
 	}
 	stored := len(p.raw)
 	if err := parse(); err != nil {
 		return nil, err
 	}
 	if p.off != len(p.raw) {
-		return nil, fault.New(fault.ErrMalformed, "%d bytes follow the block's end", len(p.raw)-p.off)
+		return nil, faults.New(fault.ErrMalformed, "%d bytes follow the block's end", len(p.raw)-p.off)
 	}
 	p.out.stored = uint32(stored)
 	p.out.loose = p.out.loose || p.loose
@@ -150,7 +151,7 @@ func (p *parser) notHAMT(why string) error {
 	if _, _, err := cbor.Skip(p.raw, 0, 0); err != nil {
 		return malformed(err)
 	}
-	return fault.New(fault.ErrNotHAMT, "%s", why)
+	return faults.New(fault.ErrNotHAMT, "%s", why)
 }
 
 func malformed(err error) error { return &fault.Error{Kind: fault.ErrMalformed, Cause: err} }
@@ -175,7 +176,7 @@ func (p *parser) node() error {
 	}
 	p.off = next
 	if ones := onesBefore(bitmap, len(bitmap)); uint64(ones) != count {
-		return fault.New(fault.ErrPopcount, "%d bits, %d elements", ones, count)
+		return faults.New(fault.ErrPopcount, "%d bits, %d elements", ones, count)
 	}
 	if count > uint64(len(p.raw)-p.off) {
 		return malformed(cbor.ErrTruncated)
@@ -205,18 +206,18 @@ func (p *parser) bitmap(written []byte) ([]byte, error) {
 	if p.params.Layout != params.Spec {
 		bitmap, ok := fromBigEndian(written, p.params.BitmapBytes())
 		if !ok {
-			return nil, fault.New(fault.ErrBitmapLength, "%d bytes, or leading zeros, at bit width %d", len(written), p.params.BitWidth)
+			return nil, faults.New(fault.ErrBitmapLength, "%d bytes, or leading zeros, at bit width %d", len(written), p.params.BitWidth)
 		}
 		return bitmap, nil
 	}
 	if p.isRoot {
 		width, ok := params.BitWidthOf(len(written))
 		if !ok {
-			return nil, fault.New(fault.ErrBitmapLength, "%d bytes belong to no bit width from %d to %d", len(written), params.MinBitWidth, params.MaxBitWidth)
+			return nil, faults.New(fault.ErrBitmapLength, "%d bytes belong to no bit width from %d to %d", len(written), params.MinBitWidth, params.MaxBitWidth)
 		}
 		p.params.BitWidth = width
 	} else if len(written) != p.params.BitmapBytes() {
-		return nil, fault.New(fault.ErrBitmapLength, "%d bytes, and the root has %d", len(written), p.params.BitmapBytes())
+		return nil, faults.New(fault.ErrBitmapLength, "%d bytes, and the root has %d", len(written), p.params.BitmapBytes())
 	}
 	return written, nil
 }
@@ -236,7 +237,7 @@ func (p *parser) element() error {
 	if _, _, err := cbor.Skip(p.raw, p.off, 0); err != nil {
 		return malformed(err)
 	}
-	return fault.New(fault.ErrElement, "an element is neither link nor list")
+	return faults.New(fault.ErrElement, "an element is neither link nor list")
 }
 
 // pointer parses the keyed union of the older Filecoin layout: {"0": link} or
@@ -253,7 +254,7 @@ func (p *parser) pointer() error {
 		p.begin()
 		return p.bucket()
 	}
-	return fault.New(fault.ErrElement, `an element is neither {"0": link} nor {"1": list}`)
+	return faults.New(fault.ErrElement, `an element is neither {"0": link} nor {"1": list}`)
 }
 
 func (p *parser) link() error {
@@ -278,7 +279,7 @@ func (p *parser) bucket() error {
 	}
 	p.off = next
 	if count > uint64(p.params.BucketSize) {
-		return fault.New(fault.ErrBucketOverfull, "%d entries, bucketSize %d", count, p.params.BucketSize)
+		return faults.New(fault.ErrBucketOverfull, "%d entries, bucketSize %d", count, p.params.BucketSize)
 	}
 	var previous []byte
 	for i := range count {
@@ -287,7 +288,7 @@ func (p *parser) bucket() error {
 			return err
 		}
 		if i > 0 && bytes.Compare(previous, key) >= 0 {
-			return fault.New(fault.ErrBucketOrder, "key %q comes after %q", key, previous)
+			return faults.New(fault.ErrBucketOrder, "key %q comes after %q", key, previous)
 		}
 		previous = key
 	}
@@ -309,7 +310,7 @@ func (p *parser) entry() (key []byte, err error) {
 		return nil, malformed(err)
 	}
 	if major != cbor.Bytes {
-		return nil, fault.New(fault.ErrElement, "the key of an entry is not bytes")
+		return nil, faults.New(fault.ErrElement, "the key of an entry is not bytes")
 	}
 	from, to, err := cbor.Span(p.raw, p.off, cbor.Bytes)
 	if err != nil {
@@ -338,7 +339,7 @@ func (p *parser) list(n uint64, what string) error {
 				kind = fault.ErrNotHAMT
 			}
 		}
-		return fault.New(kind, "a %s is not a list of %d", what, n)
+		return faults.New(kind, "a %s is not a list of %d", what, n)
 	}
 	p.off = next
 	return nil

@@ -26,6 +26,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/flight"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -94,7 +95,7 @@ func (l *Loader) CacheStats() CacheStats { return l.cache.Stats() }
 func (l *Loader) Root(ctx context.Context, link datamodel.Link, given params.Params) (*block.Node, params.Params, error) {
 	cl, ok := link.(cidlink.Link)
 	if !ok || !cl.Defined() {
-		return nil, given, fault.New(fault.ErrMissing, "link %v is not a CID", link)
+		return nil, given, faults.New(fault.ErrMissing, "link %v is not a CID", link)
 	}
 	began := time.Now()
 	buffer, err := l.read(ctx, cl)
@@ -247,7 +248,7 @@ func (l *Loader) transcode(link cidlink.Link, raw []byte) ([]byte, error) {
 // is, which may be readable and not canonical.
 func FromNode(node datamodel.Node) ([]byte, error) {
 	if node == nil {
-		return nil, fault.New(fault.ErrMalformed, "no node was given")
+		return nil, faults.New(fault.ErrMalformed, "no node was given")
 	}
 	if typed, ok := node.(schema.TypedNode); ok {
 		node = typed.Representation()
@@ -271,7 +272,7 @@ func FromNode(node datamodel.Node) ([]byte, error) {
 // limit, and reads without knowing the size.
 func (l *Loader) read(ctx context.Context, link cidlink.Link) (buffer *[]byte, err error) {
 	if l.lsys.StorageReadOpener == nil {
-		return nil, fault.New(fault.ErrMissing, "the LinkSystem has no storage to read from")
+		return nil, faults.New(fault.ErrMissing, "the LinkSystem has no storage to read from")
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -290,7 +291,7 @@ func (l *Loader) read(ctx context.Context, link cidlink.Link) (buffer *[]byte, e
 	}
 	if int64(len(*buffer)) > l.maxRead {
 		putBuffer(buffer)
-		return nil, fault.New(fault.ErrTooLarge, "more than %d bytes", l.maxRead)
+		return nil, faults.New(fault.ErrTooLarge, "more than %d bytes", l.maxRead)
 	}
 	return buffer, nil
 }
@@ -364,7 +365,7 @@ func (l *Loader) verify(link cidlink.Link, raw []byte) error {
 }
 
 func mismatch(raw []byte, hash string) error {
-	return fault.New(fault.ErrHashMismatch, "the store gave %d bytes with another %s", len(raw), hash)
+	return faults.New(fault.ErrHashMismatch, "the store gave %d bytes with another %s", len(raw), hash)
 }
 
 // The choosers of a LinkSystem may be missing. One that has storage alone does

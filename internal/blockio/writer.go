@@ -17,6 +17,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 )
 
 // DefaultMaxWrite is the largest block that is written unless told otherwise,
@@ -89,7 +90,7 @@ func (w *Writer) Encode(raw []byte) (Block, error) {
 		encoded = buffer.Bytes()
 	}
 	if len(encoded) > w.maxWrite {
-		return Block{}, fault.New(fault.ErrTooLarge, "%d bytes, and the limit is %d", len(encoded), w.maxWrite)
+		return Block{}, faults.New(fault.ErrTooLarge, "%d bytes, and the limit is %d", len(encoded), w.maxWrite)
 	}
 	name, err := w.name(encoded)
 	if err == nil && w.encode != nil {
@@ -115,7 +116,7 @@ func (w *Writer) checkReadable(name, encoded, raw []byte) error {
 		return &fault.Error{Kind: fault.ErrValue, Detail: "the block codec cannot hold it", Cause: err}
 	}
 	if again, err := FromNode(builder.Build()); err != nil || !bytes.Equal(again, raw) {
-		return fault.New(fault.ErrValue, "the block codec cannot hold it: it would be read as something else")
+		return faults.New(fault.ErrValue, "the block codec cannot hold it: it would be read as something else")
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/ipld/go-ipld-prime/schema"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 )
 
 // ValueDepth is the nesting at which the deepest value of a block stands: in
@@ -114,7 +115,7 @@ func appendNode(dst []byte, value datamodel.Node, replace func(datamodel.Node) (
 		}
 	}
 	if value == nil || value.IsAbsent() { // which would be of kind null
-		return dst, fault.New(fault.ErrValue, "no node was given")
+		return dst, faults.New(fault.ErrValue, "no node was given")
 	}
 	switch value.Kind() {
 	case datamodel.Kind_Null:
@@ -149,7 +150,7 @@ func appendNode(dst []byte, value datamodel.Node, replace func(datamodel.Node) (
 		return AppendLink(dst, l)
 	}
 	if depth >= MaxDepth {
-		return dst, fault.New(fault.ErrValue, "lists and maps nest deeper than %d", MaxDepth)
+		return dst, faults.New(fault.ErrValue, "lists and maps nest deeper than %d", MaxDepth)
 	}
 	switch value.Kind() {
 	case datamodel.Kind_List:
@@ -157,13 +158,13 @@ func appendNode(dst []byte, value datamodel.Node, replace func(datamodel.Node) (
 	case datamodel.Kind_Map:
 		return appendMap(dst, value, replace, depth)
 	}
-	return dst, fault.New(fault.ErrValue, "it is of kind %s", value.Kind())
+	return dst, faults.New(fault.ErrValue, "it is of kind %s", value.Kind())
 }
 
 func appendList(dst []byte, list datamodel.Node, replace func(datamodel.Node) (datamodel.Node, error), depth int) ([]byte, error) {
 	n := list.Length()
 	if n < 0 {
-		return dst, fault.New(fault.ErrValue, "a list of unknown length")
+		return dst, faults.New(fault.ErrValue, "a list of unknown length")
 	}
 	dst = AppendHead(dst, List, uint64(n))
 	for it := list.ListIterator(); !it.Done(); n-- {
@@ -176,7 +177,7 @@ func appendList(dst []byte, list datamodel.Node, replace func(datamodel.Node) (d
 		}
 	}
 	if n != 0 {
-		return dst, fault.New(fault.ErrValue, "a list that does not have the length it says")
+		return dst, faults.New(fault.ErrValue, "a list that does not have the length it says")
 	}
 	return dst, nil
 }
@@ -242,9 +243,9 @@ func Check(raw []byte) error {
 	case err != nil:
 		return &fault.Error{Kind: fault.ErrValue, Cause: err}
 	case next != len(raw):
-		return fault.New(fault.ErrValue, "%d bytes follow the value", len(raw)-next)
+		return faults.New(fault.ErrValue, "%d bytes follow the value", len(raw)-next)
 	case loose:
-		return fault.New(fault.ErrValue, "it is not in canonical DAG-CBOR")
+		return faults.New(fault.ErrValue, "it is not in canonical DAG-CBOR")
 	}
 	return nil
 }
@@ -300,7 +301,7 @@ func AppendInt(dst []byte, i int64) []byte {
 // infinities have no form there.
 func AppendFloat(dst []byte, f float64) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return dst, fault.New(fault.ErrValue, "%v has no DAG-CBOR form", f)
+		return dst, faults.New(fault.ErrValue, "%v has no DAG-CBOR form", f)
 	}
 	return binary.BigEndian.AppendUint64(append(dst, simpleFloat64), math.Float64bits(f)), nil
 }
@@ -319,7 +320,7 @@ func AppendBytes(dst, b []byte) []byte {
 func AppendLink(dst []byte, l datamodel.Link) ([]byte, error) {
 	c, ok := l.(cidlink.Link)
 	if !ok || !c.Defined() {
-		return dst, fault.New(fault.ErrValue, "link %v is not a CID", l)
+		return dst, faults.New(fault.ErrValue, "link %v is not a CID", l)
 	}
 	return AppendCID(dst, []byte(c.KeyString())), nil
 }

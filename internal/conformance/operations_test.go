@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"hash"
 	"maps"
 	"math/rand/v2"
@@ -26,6 +25,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 

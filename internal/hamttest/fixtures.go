@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/keys"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,6 +23,7 @@ import (
 	"github.com/warpfork/go-testmark"
 
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/keys"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 

@@ -18,6 +18,7 @@ import (
 	_ "github.com/multiformats/go-multihash/register/all"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 )
 
 // Hasher hashes keys with one hash function. It is safe for concurrent use.
@@ -77,7 +78,7 @@ func For(code multicodec.Code) (*Hasher, error) {
 		h.kind = identity
 	} else {
 		if _, err := multihash.GetHasher(uint64(code)); err != nil {
-			return nil, fault.New(fault.ErrUnknownHash, "hashAlg 0x%x", uint64(code))
+			return nil, faults.New(fault.ErrUnknownHash, "hashAlg 0x%x", uint64(code))
 		}
 		h.useFactory(func() hash.Hash {
 			made, _ := multihash.GetHasher(uint64(code)) // found above; entries are never removed

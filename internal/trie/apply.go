@@ -2,7 +2,6 @@ package trie
 
 import (
 	"context"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"runtime"
 	"slices"
 	"sync"
@@ -10,6 +9,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 )
 
 // Applied is a tree with changes made to it.

@@ -2,12 +2,12 @@ package trie
 
 import (
 	"errors"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )

@@ -3,11 +3,12 @@ package trie
 import (
 	"bytes"
 	"fmt"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"slices"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -275,7 +276,7 @@ func Oversized(err error, raw []byte, path fault.Path, p params.Params) error {
 	if !ok || f.Kind != fault.ErrTooLarge {
 		return located(err, nil, path)
 	}
-	return located(fault.New(fault.ErrTooLarge, "%s; its largest entries: %s", f.Detail, largest(raw, p, len(path) == 0)), nil, path)
+	return located(faults.New(fault.ErrTooLarge, "%s; its largest entries: %s", f.Detail, largest(raw, p, len(path) == 0)), nil, path)
 }
 
 // largest names the keys of the largest entries in a block.

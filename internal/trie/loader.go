@@ -2,10 +2,10 @@ package trie
 
 import (
 	"context"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"sync"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 )
 
 // loader loads the nodes that changes lead into, all of which are needed for

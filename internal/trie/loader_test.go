@@ -1,13 +1,13 @@
 package trie
 
 import (
-	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"testing"
 
 	"github.com/ipld/go-ipld-prime/linking"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )

@@ -19,6 +19,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -131,10 +132,10 @@ func (t *Tree) checkDepth(node *block.Node, depth int) error {
 	}
 	child := depth + 1
 	if bits, fixed := t.hasher.FixedBits(); fixed && !hasBits(bits, child, t.params.BitWidth) {
-		return fault.New(fault.ErrMaxDepth, "a link at depth %d, and the hash has %d bits", depth, bits)
+		return faults.New(fault.ErrMaxDepth, "a link at depth %d, and the hash has %d bits", depth, bits)
 	}
 	if child > params.MaxDepth {
-		return fault.New(fault.ErrMaxDepth, "a link at depth %d", depth)
+		return faults.New(fault.ErrMaxDepth, "a link at depth %d", depth)
 	}
 	return nil
 }
@@ -142,7 +143,7 @@ func (t *Tree) checkDepth(node *block.Node, depth int) error {
 // located adds link and path to a fault. Errors of a context stay as they are.
 func located(err error, link datamodel.Link, path fault.Path) error {
 	if f, ok := err.(*fault.Error); ok {
-		return fault.At(f, nil, link, path)
+		return faults.At(f, nil, link, path)
 	}
 	return err
 }

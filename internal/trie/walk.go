@@ -7,6 +7,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 )
 
@@ -141,7 +142,7 @@ func (w *Walker) Next() (Event, bool) {
 		}
 		if w.vain > maxVain {
 			w.stack = nil
-			err = locatedCID(fault.New(fault.ErrEndless, "more than %d nodes", maxVain), child.CID(), child.Path())
+			err = locatedCID(faults.New(fault.ErrEndless, "more than %d nodes", maxVain), child.CID(), child.Path())
 		}
 		if err != nil {
 			return Event{Kind: Failed, Visit: child, Err: err}, true
