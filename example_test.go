@@ -31,7 +31,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// newLinkSystem gives a LinkSystem over memory; any other does as well.
+// newLinkSystem returns a LinkSystem over memory; any other does as well.
 func newLinkSystem() *linking.LinkSystem {
 	lsys := cidlink.DefaultLinkSystem()
 	store := &memstore.Store{Bag: map[string][]byte{}}

@@ -165,7 +165,7 @@ func nearMisses(t *testing.T) map[string]datamodel.Node {
 	return misses
 }
 
-// TestReifyRootsLeavesOthersAlone gives back the very node, whatever it is
+// TestReifyRootsLeavesOthersAlone returns back the very node, whatever it is
 // close to.
 func TestReifyRootsLeavesOthersAlone(t *testing.T) {
 	lsys := hamttest.NewStore().LinkSystem()

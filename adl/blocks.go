@@ -23,7 +23,7 @@ type Block struct {
 	Bytes []byte
 }
 
-// RawBlocks visits all the map's blocks in the order of Blocks, and gives their
+// RawBlocks visits all the map's blocks in the order of Blocks, and returns their
 // bytes too: what a copy, or a CAR, is made of. The blocks are those that the
 // walk has loaded ahead; only blocks that are not in DAG-CBOR and not written
 // the canonical way are asked for once more. It is over after an error.
@@ -58,7 +58,7 @@ func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 	}
 }
 
-// stored gives the bytes of a node's block as the store has them.
+// stored returns the bytes of a node's block as the store has them.
 func (n *Node) stored(ctx context.Context, sink *blockio.Writer, link datamodel.Link, visit *trie.Visit) ([]byte, error) {
 	if l, ok := link.(cidlink.Link); ok && l.Prefix().Codec == uint64(multicodec.DagCbor) {
 		return visit.Node().Raw(), nil

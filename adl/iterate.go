@@ -173,7 +173,7 @@ func (it *mapIterator) advance() { it.entry, it.ok, it.err = it.cursor.next() }
 // Done says that there is nothing more: no entry and no error.
 func (it *mapIterator) Done() bool { return !it.ok && it.err == nil }
 
-// Next gives the next entry. After an error the iterator is done.
+// Next returns the next entry. After an error the iterator is done.
 func (it *mapIterator) Next() (key, value datamodel.Node, err error) {
 	if it.err != nil {
 		err, it.err = it.err, nil

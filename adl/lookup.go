@@ -35,7 +35,7 @@ func (n *Node) GetRaw(ctx context.Context, key []byte) (dagCBOR []byte, ok bool,
 	return bytes.Clone(raw), ok, err
 }
 
-// Has says whether a key is there.
+// Has reports whether a key is there.
 func (n *Node) Has(ctx context.Context, key []byte) (bool, error) {
 	_, ok, err := n.tree.Lookup(ctx, key)
 	return ok, err
@@ -60,5 +60,5 @@ func (n *Node) Prefetch(ctx context.Context, keys [][]byte) {
 	n.tree.Prefetch(ctx, keys, n.settings.ReadAhead)
 }
 
-// bytesOf gives a string's bytes without copying them; nobody writes to them.
+// bytesOf returns a string's bytes without copying them; nobody writes to them.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

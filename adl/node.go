@@ -200,20 +200,20 @@ func (n *Node) IsAbsent() bool { return false }
 // IsNull is false.
 func (n *Node) IsNull() bool { return false }
 
-// AsBool gives datamodel.ErrWrongKind, as do the other scalar forms.
+// AsBool returns datamodel.ErrWrongKind, as do the other scalar forms.
 func (n *Node) AsBool() (bool, error) { return mixin.AsBool() }
 
-// AsInt gives datamodel.ErrWrongKind.
+// AsInt returns datamodel.ErrWrongKind.
 func (n *Node) AsInt() (int64, error) { return mixin.AsInt() }
 
-// AsFloat gives datamodel.ErrWrongKind.
+// AsFloat returns datamodel.ErrWrongKind.
 func (n *Node) AsFloat() (float64, error) { return mixin.AsFloat() }
 
-// AsString gives datamodel.ErrWrongKind.
+// AsString returns datamodel.ErrWrongKind.
 func (n *Node) AsString() (string, error) { return mixin.AsString() }
 
-// AsBytes gives datamodel.ErrWrongKind.
+// AsBytes returns datamodel.ErrWrongKind.
 func (n *Node) AsBytes() ([]byte, error) { return mixin.AsBytes() }
 
-// AsLink gives datamodel.ErrWrongKind.
+// AsLink returns datamodel.ErrWrongKind.
 func (n *Node) AsLink() (datamodel.Link, error) { return mixin.AsLink() }

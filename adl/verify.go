@@ -121,7 +121,7 @@ func (v *verifier) check(visit *trie.Visit, yield func(error) bool) bool {
 	return ok
 }
 
-// canonical says whether a block is written, and named, the one way that the
+// canonical reports whether a block is written, and named, the one way that the
 // root's link prototype allows.
 func (v *verifier) canonical(visit *trie.Visit) bool {
 	node, p := visit.Node(), v.node.Params()

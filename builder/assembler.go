@@ -126,7 +126,7 @@ func (b *mapBuilder) AssignNode(v datamodel.Node) error {
 	return ma.Finish()
 }
 
-// makes says whether n can be taken for what building would give: a map of
+// makes reports whether n can be taken for what building would give: a map of
 // these entries, in the same store and of the same kind.
 func (p Prototype) makes(n *adl.Node) bool {
 	source := p.source()
@@ -218,7 +218,7 @@ func (a *mapAssembler) AssembleEntry(k string) (datamodel.NodeAssembler, error) 
 	return &a.va, nil
 }
 
-// bytesOf gives a string's bytes without copying them; nobody writes to them.
+// bytesOf returns a string's bytes without copying them; nobody writes to them.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // takeKey keeps a key until its value comes; repeated ones are refused, and

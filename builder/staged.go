@@ -27,7 +27,7 @@ type stagedBlock struct {
 	depth int
 }
 
-// puts gives the trie.Put of a part.
+// puts returns the trie.Put of a part.
 func (d *staged) puts() trie.Put {
 	part := new([]stagedBlock)
 	d.parts = append(d.parts, part)

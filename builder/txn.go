@@ -143,7 +143,7 @@ func (t *Txn) set(key, raw []byte) error {
 	return nil
 }
 
-// SetIfAbsent sets a key that is not there yet, and says whether it did. It
+// SetIfAbsent sets a key that is not there yet, and reports whether it did. It
 // looks the key up in Base, unless the transaction has changed it: before many
 // of them over a slow store, [adl.Node.Prefetch] their keys.
 func (t *Txn) SetIfAbsent(ctx context.Context, key []byte, value datamodel.Node) (bool, error) {
@@ -159,7 +159,7 @@ func (t *Txn) SetStringIfAbsent(ctx context.Context, key string, value datamodel
 	return t.SetIfAbsent(ctx, []byte(key), value)
 }
 
-// Delete deletes a key, and says whether it was there. It looks the key up in
+// Delete deletes a key, and reports whether it was there. It looks the key up in
 // Base, unless the transaction has changed it: before many of them over a slow
 // store, [adl.Node.Prefetch] their keys.
 func (t *Txn) Delete(ctx context.Context, key []byte) (existed bool, err error) {
@@ -194,7 +194,7 @@ func (t *Txn) GetString(ctx context.Context, key string) (datamodel.Node, error)
 	return t.Get(ctx, []byte(key))
 }
 
-// Has says whether a key is there, as the transaction has it.
+// Has reports whether a key is there, as the transaction has it.
 func (t *Txn) Has(ctx context.Context, key []byte) (bool, error) {
 	value, changed := t.overlay.Get(key)
 	if changed {
@@ -209,7 +209,7 @@ func (t *Txn) HasString(ctx context.Context, key string) (bool, error) {
 }
 
 // Commit writes what the transaction changed: each changed node once, children
-// first, the root last, and no block that the map had before. It gives the new
+// first, the root last, and no block that the map had before. It returns the new
 // map and its root. Nodes collapse as the specification says, to any depth;
 // empty buckets in nodes that are rewritten are dropped. Where the store is slow
 // several of the nodes that the changes lead into are loaded at the same time
@@ -279,7 +279,7 @@ func (t *Txn) write(ctx context.Context, d *staged, applied trie.Applied, old da
 	return d.node(t.base.Context(), count+applied.Delta)
 }
 
-// liveValues gives the blocks of values that are not inline and that no later
+// liveValues returns the blocks of values that are not inline and that no later
 // change has replaced.
 func (t *Txn) liveValues() (live []blockio.Block) {
 	if len(t.values) == 0 {

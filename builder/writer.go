@@ -116,7 +116,7 @@ func (w *writer) work(p *pending) {
 	}
 }
 
-// end notes how a write has ended, and gives what to write next.
+// end notes how a write has ended, and returns what to write next.
 func (w *writer) end(p *pending, err error) (next *pending) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -169,7 +169,7 @@ func (w *writer) stop() {
 	w.wait()
 }
 
-// branch gives what takes the blocks of one part of a tree below the root, in
+// branch returns what takes the blocks of one part of a tree below the root, in
 // the order in which an emitter makes them.
 func (w *writer) branch() func(block blockio.Block, depth int) error {
 	if w.atOnce < 2 {
@@ -202,7 +202,7 @@ func (b *branch) at(depth int) *pending {
 	return b.open[depth]
 }
 
-// puts gives the trie.Put of a part: each block is written as soon as it is
+// puts returns the trie.Put of a part: each block is written as soon as it is
 // made.
 func (w *writer) puts() trie.Put {
 	add := w.branch()

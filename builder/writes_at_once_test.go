@@ -29,7 +29,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// missingFrom gives a link of a block that a store does not have; nil for none.
+// missingFrom returns a link of a block that a store does not have; nil for none.
 func missingFrom(s *hamttest.Store, raw []byte) datamodel.Link {
 	for _, link := range hamttest.Must(traversal.SelectLinks(hamttest.Must(ipld.Decode(raw, dagcbor.Decode)))) {
 		if s.Block(link) == nil {

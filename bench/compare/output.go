@@ -119,7 +119,7 @@ func (o *output) row(r work.Result) []string {
 	}
 }
 
-// grouped gives the results by work, in the order in which works first came,
+// grouped returns the results by work, in the order in which works first came,
 // and by size within a work.
 func grouped(results []work.Result) (out []work.Result) {
 	type group struct {

@@ -73,7 +73,7 @@ type Peer interface {
 
 // Map is a map of a Peer, opened from its store.
 type Map interface {
-	// Get gives a value that is there.
+	// Get returns a value that is there.
 	Get(ctx context.Context, key string) (int64, error)
 	// Entries visits all entries without decoding values, and counts them.
 	Entries(ctx context.Context) (int, error)

@@ -11,7 +11,7 @@
 //
 // Every answer is checked: the number of entries, values that are there, and in
 // the end the root and the number of blocks of each size, against those that a
-// builder gives which has nothing of the library in it (work.Root).
+// builder returns which has nothing of the library in it (work.Root).
 // Streaming the entries takes a little of one core; reading processes find in
 // the operating system's cache what it has kept of the store. For 100 million
 // entries the directory needs 8 GB, and the check of the root 0.8 GB of memory and

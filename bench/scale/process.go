@@ -83,7 +83,7 @@ func maxRSS(state *os.ProcessState) int64 {
 }
 
 // watch looks at the size of a directory until the returned function is called,
-// which gives the largest.
+// which returns the largest.
 func watch(dir string) (stop func() int64) {
 	if dir == "" {
 		return func() int64 { return 0 }

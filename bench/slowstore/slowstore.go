@@ -73,7 +73,7 @@ type line struct {
 	free time.Time // when what has been asked for is through
 }
 
-// transfer gives how long it takes from now until a block is through that can
+// transfer returns how long it takes from now until a block is through that can
 // be sent after wait and then takes so long.
 func (l *line) transfer(wait, takes time.Duration) time.Duration {
 	l.mu.Lock()

@@ -15,7 +15,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/bench/slowstore"
 )
 
-// loadAll loads ten blocks of 1,000 bytes, all at once, and gives how long
+// loadAll loads ten blocks of 1,000 bytes, all at once, and returns how long
 // each took and how long it took in all.
 func loadAll(t *testing.T, network slowstore.Network) (each [10]time.Duration, all time.Duration) {
 	from := memstore.New()

@@ -39,7 +39,7 @@ func MeasureFloor(ctx context.Context, entries []workload.Entry) (Result, error)
 
 // Floor is the least that building can cost: it hashes the keys, sorts the
 // hashes, encodes the blocks and hashes those, and nothing else. It stores
-// nothing, checks nothing, and takes different keys for granted. It gives the
+// nothing, checks nothing, and takes different keys for granted. It returns the
 // digest of the root, which is that of the map's root block, and the number
 // of blocks.
 func Floor(entries []workload.Entry) (root [sha256.Size]byte, blocks int) {

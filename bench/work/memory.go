@@ -44,7 +44,7 @@ func heap() int64 {
 const sampleEvery = 100 * time.Millisecond
 
 // peak watches the memory that is alive until the returned function is called,
-// which gives by how much it has grown at most.
+// which returns by how much it has grown at most.
 func peak() (stop func() int64) {
 	before, most := heap(), int64(0)
 	end, done := make(chan struct{}), make(chan struct{})

@@ -8,7 +8,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/bench/workload"
 )
 
-// Root gives what Floor gives of the first n entries of the workload, and holds
+// Root returns what Floor gives of the first n entries of the workload, and holds
 // only their numbers, about 4 bytes each, and the entries below one link of the
 // root: a reference for large maps that has nothing of the library in it. n is
 // less than 1<<32.

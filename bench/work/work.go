@@ -62,7 +62,7 @@ func NewSubject(p peer.Peer, entries []workload.Entry) *Subject {
 // Forget lets go of what was only kept for more runs of the same work.
 func (s *Subject) Forget() { s.warm = nil }
 
-// stored gives a store with the subject's map in it.
+// stored returns a store with the subject's map in it.
 func (s *Subject) stored(ctx context.Context) (store *memstore.Store, root cid.Cid, err error) {
 	if s.store == nil {
 		store := memstore.New()

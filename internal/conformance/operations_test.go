@@ -29,7 +29,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// clusteredHash gives the four keys of machine.key that follow one another the
+// clusteredHash returns the four keys of machine.key that follow one another the
 // same digest, of 16 bits: trees end soon, and for small buckets there is no
 // tree at all.
 type clusteredHash struct{ last byte }
@@ -137,7 +137,7 @@ func (m *machine) operation() {
 	}
 }
 
-// key gives one of 256 keys. Under the identity hash their prefixes collide at
+// key returns one of 256 keys. Under the identity hash their prefixes collide at
 // several levels, and they are of one length, without which a short key would
 // have no tree.
 func (m *machine) key(b byte) []byte {
@@ -340,7 +340,7 @@ func (m *machine) expectWrites(writes []string, next *adl.Node) {
 	}
 }
 
-// childrenOf gives the links in a node's block that are to nodes.
+// childrenOf returns the links in a node's block that are to nodes.
 func (m *machine) childrenOf(name string) (children []string) {
 	m.t.Helper()
 	raw := m.store.Block(hamttest.LinkTo(m.t, name))

@@ -80,7 +80,7 @@ func PathOf(key string, levels int) (path fault.Path) {
 	return path
 }
 
-// LinkAt gives the link of the node at a path, from the blocks alone; nil where
+// LinkAt returns the link of the node at a path, from the blocks alone; nil where
 // there is none.
 func LinkAt(t testing.TB, s *Store, root datamodel.Link, path fault.Path) datamodel.Link {
 	t.Helper()

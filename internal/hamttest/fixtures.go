@@ -70,7 +70,7 @@ func Fixtures(t *testing.T, document string, test func(t *testing.T, c Fixture))
 	}
 }
 
-// Hunk gives the content of a hunk, by its path in the case.
+// Hunk returns the content of a hunk, by its path in the case.
 func (c Fixture) Hunk(path string) (body string, ok bool) {
 	at := c.DirEnt
 	for _, name := range strings.Split(path, "/") {
@@ -105,7 +105,7 @@ func (c Fixture) Params(t *testing.T) params.Params {
 	return params.Params{BitWidth: p.BitWidth, BucketSize: p.BucketSize}.WithHashAlg(multicodec.Code(p.HashAlg))
 }
 
-// Operations gives the operations of step n; ok is false where there is none.
+// Operations returns the operations of step n; ok is false where there is none.
 func (c Fixture) Operations(t *testing.T, n int) (ops []Operation, ok bool) {
 	t.Helper()
 	step := fmt.Sprintf("step-%d/", n)
@@ -228,7 +228,7 @@ func ParseBlocks(t testing.TB, body string) (blocks []FixtureBlock) {
 	return blocks
 }
 
-// DocumentBlocks gives the bytes of all blocks that a document spells out.
+// DocumentBlocks returns the bytes of all blocks that a document spells out.
 func DocumentBlocks(t testing.TB, document string) (all [][]byte) {
 	t.Helper()
 	doc, err := testmark.ReadFile(fixturePath(t, document))
@@ -249,7 +249,7 @@ func DocumentBlocks(t testing.TB, document string) (all [][]byte) {
 	return all
 }
 
-// StoreOf gives a store that holds blocks, which must all have their bytes.
+// StoreOf returns a store that holds blocks, which must all have their bytes.
 func StoreOf(t *testing.T, blocks []FixtureBlock) *Store {
 	t.Helper()
 	store := NewStore()
@@ -296,7 +296,7 @@ func LinkTo(t testing.TB, text string) datamodel.Link {
 	return cidlink.Link{Cid: c}
 }
 
-// SelectorStore gives the blocks of a case and its root: as they are given, or
+// SelectorStore returns the blocks of a case and its root: as they are given, or
 // by building the map.
 func SelectorStore(t *testing.T, c Fixture) (*Store, datamodel.Link) {
 	t.Helper()

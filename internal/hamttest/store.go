@@ -67,7 +67,7 @@ func (e NotFound) Error() string { return fmt.Sprintf("no block %x", e.Key) }
 // NotFound is go-ipld-prime's convention for such errors.
 func (NotFound) NotFound() bool { return true }
 
-// LinkSystem gives a LinkSystem over the store.
+// LinkSystem returns a LinkSystem over the store.
 func (s *Store) LinkSystem() *linking.LinkSystem {
 	lsys := cidlink.DefaultLinkSystem()
 	lsys.StorageReadOpener = s.open
@@ -157,7 +157,7 @@ func (s *Store) Remove(link datamodel.Link) {
 	delete(s.blocks, link.Binary())
 }
 
-// Block gives a block, or nil.
+// Block returns a block, or nil.
 func (s *Store) Block(link datamodel.Link) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,10 +187,10 @@ func (s *Store) Most() int64 { return s.reads.most.Load() }
 // MostWrites is the same for writes.
 func (s *Store) MostWrites() int64 { return s.stores.most.Load() }
 
-// TakeLoads gives the CIDs loaded since the last call, in order.
+// TakeLoads returns the CIDs loaded since the last call, in order.
 func (s *Store) TakeLoads() []string { return s.take(&s.loads) }
 
-// TakeWrites gives the CIDs written since the last call, in order.
+// TakeWrites returns the CIDs written since the last call, in order.
 func (s *Store) TakeWrites() []string { return s.take(&s.writes) }
 
 func (s *Store) take(list *[]string) []string {

@@ -69,7 +69,7 @@ func (a *arena) reset() {
 	a.chunks, a.full = a.chunks[:0], 0
 }
 
-// read gives views of the key and the value at a place.
+// read returns views of the key and the value at a place.
 func (a *arena) read(at uint64) (key, value []byte) {
 	key, value, _ = cut(a.chunks[at>>32][uint32(at):])
 	return key, value
@@ -81,7 +81,7 @@ func (a *arena) key(at uint64) []byte {
 	return chunk[width : width+n]
 }
 
-// cut gives views of the entry that a chunk begins with, and what follows it.
+// cut returns views of the entry that a chunk begins with, and what follows it.
 func cut(chunk []byte) (key, value, rest []byte) {
 	n, width := length(chunk)
 	key, chunk = chunk[width:width+n:width+n], chunk[width+n:]

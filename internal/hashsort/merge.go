@@ -176,7 +176,7 @@ func (m *merge) begin(streams []*stream) error {
 	return nil
 }
 
-// next gives the last entry of the next key, and passes over those before it.
+// next returns the last entry of the next key, and passes over those before it.
 func (m *merge) next(repeated func(key []byte) error) (entry Entry, ok bool, err error) {
 	for len(m.heap) > 0 {
 		first := m.heap[0]
