@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/ipfs/kubo/client/rpc"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
@@ -38,18 +38,51 @@ func parseAddress(address string) (*url.URL, error) {
 // localAddress is what Kubo's own client takes: the address that a running
 // daemon has left in its repository.
 func localAddress() (*url.URL, error) {
-	repository := os.Getenv(rpc.EnvDir)
-	if repository == "" {
-		repository = rpc.DefaultPathRoot
-	}
-	multi, err := rpc.ApiAddr(repository)
+	at, err := repositoryAddress()
 	if errors.Is(err, fs.ErrNotExist) {
 		return remote.ParseURL(defaultAPI)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the address of the local Kubo node: %w", err)
 	}
+	return at, nil
+}
+
+func repositoryAddress() (*url.URL, error) {
+	repository, err := repositoryPath()
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(repository, "api"))
+	if err != nil {
+		return nil, err
+	}
+	multi, err := multiaddr.NewMultiaddr(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, err
+	}
 	return fromMultiaddr(multi)
+}
+
+// repositoryPath returns $IPFS_PATH, which may begin with ~ as it may for Kubo,
+// else ~/.ipfs.
+func repositoryPath() (string, error) {
+	path := os.Getenv("IPFS_PATH")
+	if path == "" {
+		path = "~/.ipfs"
+	}
+	below, found := strings.CutPrefix(path, "~")
+	if !found {
+		return path, nil
+	}
+	if below != "" && below[0] != '/' && below[0] != '\\' {
+		return "", fmt.Errorf("%s is in the home directory of somebody else", path)
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, below), nil
 }
 
 func fromMultiaddr(multi multiaddr.Multiaddr) (*url.URL, error) {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/kubo/client/rpc"
 	"github.com/ipld/go-ipld-prime/linking"
 	"golang.org/x/sync/semaphore"
 
@@ -44,7 +43,7 @@ type Options struct {
 // Store is an IPFS node. It is safe for concurrent use.
 type Store struct {
 	name    string // of the node, for errors
-	api     *rpc.HttpApi
+	api     *client
 	client  *remote.Client
 	options Options
 	timeout time.Duration // of one request
@@ -94,11 +93,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	if s.timeout <= 0 {
 		s.timeout = remote.DefaultTimeout
 	}
-	through := *s.client.HTTP()
-	through.Transport = answers{through.Transport}
-	if s.api, err = rpc.NewURLApiWithClient(at.String(), &through); err != nil {
-		return nil, err
-	}
+	s.api = newClient(at, s.client)
 	s.lifetime, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	s.lsys = stores.Writing(stores.ReadingBlocks(s.Get), s.Put)
 	return s, nil
@@ -125,7 +120,7 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	// one that does not answer, and is asked again.
 	patience := s.timeout - s.timeout/10
 	err := s.client.Do(ctx, s.asked("block "+c.String()), func(ctx context.Context) error {
-		return send(ctx, s.api.Request("block/get", c.String()).Option("timeout", patience), func(r io.Reader) (err error) {
+		return s.api.send(ctx, newRequest("block/get", c.String()).option("timeout", patience), func(r io.Reader) (err error) {
 			block, err = readBlock(r, c)
 			return err
 		})
@@ -161,8 +156,8 @@ func (s *Store) Has(ctx context.Context, c cid.Cid) (bool, error) {
 		return true, nil
 	}
 	var stat struct{ Key string }
-	err := s.call(ctx, "block "+c.String(), func() rpc.RequestBuilder {
-		return s.api.Request("block/stat", c.String()).Option("offline", true)
+	err := s.call(ctx, "block "+c.String(), func() *request {
+		return newRequest("block/stat", c.String()).option("offline", true)
 	}, func(line []byte) error { return json.Unmarshal(line, &stat) })
 	if isAbsent(err) {
 		return false, nil

@@ -66,6 +66,25 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// TestRepositoryPath: ~ is the home directory, as it is for Kubo.
+func TestRepositoryPath(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("USERPROFILE", home)
+	for path, want := range map[string]string{
+		"":            filepath.Join(home, ".ipfs"),
+		"~":           home,
+		"~/node":      filepath.Join(home, "node"),
+		"/data/node~": "/data/node~",
+		"~other/node": "",
+	} {
+		t.Setenv("IPFS_PATH", path)
+		if got, err := repositoryPath(); got != want || (err == nil) != (want != "") {
+			t.Errorf("IPFS_PATH=%q: %q, %v, want %q", path, got, err, want)
+		}
+	}
+}
+
 func TestGet(t *testing.T) {
 	f := newFakeNode(t)
 	s := openFake(t, f, Options{})

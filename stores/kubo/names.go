@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/kubo/client/rpc"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
@@ -47,9 +46,9 @@ func (s *Store) rootsOf(ctx context.Context, name string) (roots []cid.Cid, err 
 
 // namedPins lists the pins with a name that has a text in it, in order.
 func (s *Store) namedPins(ctx context.Context, part string) (all []stores.Name, err error) {
-	err = s.pins(ctx, func() rpc.RequestBuilder {
+	err = s.pins(ctx, func() *request {
 		all = nil // what an earlier attempt gave
-		return s.api.Request("pin/ls").Option("name", part)
+		return newRequest("pin/ls").option("name", part)
 	}, func(p pinned) error {
 		if p.Name == "" {
 			return nil

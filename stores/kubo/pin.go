@@ -9,7 +9,6 @@ import (
 	"io"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/kubo/client/rpc"
 	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/fluent/qp"
@@ -25,9 +24,9 @@ import (
 type pinned struct{ Cid, Name string }
 
 // pins visits recursive pins: of one root, or those that an option chooses.
-func (s *Store) pins(ctx context.Context, request func() rpc.RequestBuilder, visit func(pinned) error) error {
-	return s.call(ctx, "its pins", func() rpc.RequestBuilder {
-		return request().Option("type", "recursive").Option("names", true).Option("stream", true)
+func (s *Store) pins(ctx context.Context, makeRequest func() *request, visit func(pinned) error) error {
+	return s.call(ctx, "its pins", func() *request {
+		return makeRequest().option("type", "recursive").option("names", true).option("stream", true)
 	}, func(line []byte) error {
 		var p pinned
 		if err := json.Unmarshal(line, &p); err != nil {
@@ -39,7 +38,7 @@ func (s *Store) pins(ctx context.Context, request func() rpc.RequestBuilder, vis
 
 // pinOf finds the recursive pin of a root.
 func (s *Store) pinOf(ctx context.Context, root cid.Cid) (p pinned, found bool, err error) {
-	err = s.pins(ctx, func() rpc.RequestBuilder { return s.api.Request("pin/ls", root.String()) }, func(one pinned) error {
+	err = s.pins(ctx, func() *request { return newRequest("pin/ls", root.String()) }, func(one pinned) error {
 		p, found = one, true
 		return nil
 	})
@@ -55,8 +54,8 @@ func (s *Store) addPin(ctx context.Context, root cid.Cid, name string) error {
 	return s.client.Retry(ctx, s.asked("pin of "+root.String()), func(ctx context.Context) error {
 		nodes := -1 // which the node has gone through
 		err := s.client.TryMoving(ctx, func(ctx context.Context, moved func()) error {
-			request := s.api.Request("pin/add", root.String()).Option("progress", true).Option("name", name)
-			return send(ctx, request, func(r io.Reader) error {
+			request := newRequest("pin/add", root.String()).option("progress", true).option("name", name)
+			return s.api.send(ctx, request, func(r io.Reader) error {
 				return objects(r, func(line []byte) error {
 					var said struct{ Progress int }
 					// It says how far it is all the time, also where it stands.
@@ -144,7 +143,7 @@ func (s *Store) pinAsItIs(ctx context.Context, root cid.Cid) error {
 }
 
 func (s *Store) removePin(ctx context.Context, c cid.Cid) error {
-	err := s.call(ctx, "removal of the pin of "+c.String(), func() rpc.RequestBuilder { return s.api.Request("pin/rm", c.String()) }, func([]byte) error { return nil })
+	err := s.call(ctx, "removal of the pin of "+c.String(), func() *request { return newRequest("pin/rm", c.String()) }, func([]byte) error { return nil })
 	if says(err, "not pinned") {
 		return nil // an earlier attempt did it
 	}

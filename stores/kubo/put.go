@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/ipfs/boxo/files"
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/kubo/client/rpc"
 	"github.com/multiformats/go-multicodec"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
@@ -193,11 +191,11 @@ func (s *Store) importBatch(ctx context.Context, full batch) error {
 func (s *Store) importCAR(ctx context.Context, car batch, moved func()) error {
 	stream := car.stream()
 	defer stream.Close() //nolint:errcheck // a pipe has no error
-	request := s.api.Request("dag/import").
-		Option("pin-roots", false).Option("stats", true).Option("allow-big-block", true).
-		Body(form(watched{stream, moved}))
+	request := newRequest("dag/import").
+		option("pin-roots", false).option("stats", true).option("allow-big-block", true).
+		body(watched{stream, moved})
 	acknowledged := false
-	err := send(ctx, request, func(r io.Reader) error {
+	err := s.api.send(ctx, request, func(r io.Reader) error {
 		return objects(r, func(line []byte) (err error) {
 			acknowledged, err = car.isAcknowledgement(line)
 			return err
@@ -257,21 +255,16 @@ func (w watched) Read(p []byte) (int, error) {
 	return w.Reader.Read(p)
 }
 
-// form is the body of a request that hands a file to a command.
-func form(r io.Reader) *files.MultiFileReader {
-	return files.NewMultiFileReader(files.NewMapDirectory(map[string]files.Node{"": files.NewReaderFile(r)}), false, false)
-}
-
 // putBlock puts a single block. Pinned with it is what it links to, without a
 // look at whether that is there.
 func (s *Store) putBlock(ctx context.Context, block carfile.Block, pin bool) error {
 	prefix := block.CID.Prefix()
 	var put struct{ Key string }
-	err := s.call(ctx, "put of block "+block.CID.String(), func() rpc.RequestBuilder {
-		return s.api.Request("block/put").
-			Option("cid-codec", multicodec.Code(prefix.Codec)).Option("mhtype", multicodec.Code(prefix.MhType)).Option("mhlen", prefix.MhLength).
-			Option("allow-big-block", true).Option("pin", pin).
-			Body(form(bytes.NewReader(block.Data)))
+	err := s.call(ctx, "put of block "+block.CID.String(), func() *request {
+		return newRequest("block/put").
+			option("cid-codec", multicodec.Code(prefix.Codec)).option("mhtype", multicodec.Code(prefix.MhType)).option("mhlen", prefix.MhLength).
+			option("allow-big-block", true).option("pin", pin).
+			body(bytes.NewReader(block.Data))
 	}, func(line []byte) error { return json.Unmarshal(line, &put) })
 	if err != nil {
 		return err

@@ -14,10 +14,6 @@ import (
 	"slices"
 	"strings"
 
-	cmds "github.com/ipfs/go-ipfs-cmds"
-	cmdshttp "github.com/ipfs/go-ipfs-cmds/http"
-	"github.com/ipfs/kubo/client/rpc"
-
 	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
 )
 
@@ -34,26 +30,13 @@ const (
 	maxLine    = 64 << 10 // of an answer, which holds one object
 )
 
-// answers stands between Kubo's client and the network, and makes an error of
-// every answer but that of a command which was carried out. The client itself
-// would lose the status, which says whether to try again, and print to stderr
-// what it does not understand.
-type answers struct{ next http.RoundTripper }
+// streamError is the trailer that holds the error of a command which failed after
+// its answer had begun.
+const streamError = "X-Stream-Error"
 
-func (a answers) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := a.next.RoundTrip(request)
-	if err != nil {
-		return nil, err
-	}
-	if err := check(response); err != nil {
-		_ = response.Body.Close() // there is a better error
-		return nil, err
-	}
-	response.Body = &body{response.Body, response}
-	return response, nil
-}
-
-func check(response *http.Response) error {
+// checkResponse returns an error for every answer but that of a command which is
+// being carried out: an *Error where it is the node that answers.
+func checkResponse(response *http.Response) error {
 	kind, _, mimeErr := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if response.StatusCode == http.StatusOK {
 		if mimeErr != nil {
@@ -65,45 +48,35 @@ func check(response *http.Response) error {
 	if err != nil {
 		return err
 	}
-	var said cmds.Error
-	if kind == "application/json" && json.Unmarshal(text, &said) == nil {
-		return &Error{said.Message}
+	var said struct{ Message, Type string }
+	if kind == "application/json" && json.Unmarshal(text, &said) == nil && said.Type == "error" {
+		return &Error{Message: said.Message}
 	}
 	again := *response
 	again.Body = io.NopCloser(bytes.NewReader(text))
 	return remote.CheckStatus("it", &again)
 }
 
-// body makes an *Error of the one that comes behind an answer.
-type body struct {
-	io.ReadCloser
-	response *http.Response
-}
+// stream is the body of an answer. It ends with an *Error where one comes behind
+// the answer.
+type stream struct{ response *http.Response }
 
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if !errors.Is(err, io.EOF) {
-		return n, err
-	}
-	if said := b.response.Trailer.Get(cmdshttp.StreamErrHeader); said != "" {
-		b.response.Trailer.Del(cmdshttp.StreamErrHeader) // the client would make text of it
-		err = &Error{said}
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.response.Body.Read(p)
+	if errors.Is(err, io.EOF) {
+		if said := s.response.Trailer.Get(streamError); said != "" {
+			err = &Error{Message: said}
+		}
 	}
 	return n, err
 }
 
-// send sends a request, and hands the answer to read, which has to read it to
-// its end: an error may come that late.
-func send(ctx context.Context, request rpc.RequestBuilder, read func(io.Reader) error) error {
-	response, err := request.Send(ctx)
+// withoutURL returns the error of a request without the request.
+func withoutURL(err error) error {
 	if sent, ok := errors.AsType[*url.Error](err); ok {
-		return sent.Err // whoever hears of it knows what was asked, and of whom
+		return sent.Err
 	}
-	if err != nil {
-		return err
-	}
-	defer response.Cancel() //nolint:errcheck // all is read, or given up
-	return read(response.Output)
+	return err
 }
 
 // asked names a node and what was asked of it, for errors.
@@ -114,9 +87,9 @@ func (s *Store) failed(err error) error { return fmt.Errorf("%s: %w", s.name, er
 
 // call makes a request, and visits the objects of the answer. It may be made
 // again after some were visited.
-func (s *Store) call(ctx context.Context, what string, request func() rpc.RequestBuilder, visit func(line []byte) error) error {
+func (s *Store) call(ctx context.Context, what string, makeRequest func() *request, visit func(line []byte) error) error {
 	return s.client.Do(ctx, s.asked(what), func(ctx context.Context) error {
-		return send(ctx, request(), func(r io.Reader) error { return objects(r, visit) })
+		return s.api.send(ctx, makeRequest(), func(r io.Reader) error { return objects(r, visit) })
 	})
 }
 
