@@ -8,7 +8,7 @@
 //	kubo       an IPFS node, over its RPC API: blocks both ways, pins as names
 //	gateway    trustless HTTP gateways: blocks, read-only
 //	cache      a bounded local store in front of any other
-//	adapter    any go-datastore or boxo blockstore
+//	adapter    any go-datastore or boxo blockstore, in a module of its own
 //
 // Package open makes any of them of one line of text, as the command's --store
 // takes it. Package transfer copies maps between them. Package remote is how the

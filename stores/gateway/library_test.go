@@ -7,14 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ipfs/boxo/blockservice"
-	"github.com/ipfs/boxo/blockstore"
-	"github.com/ipfs/boxo/exchange/offline"
-	boxo "github.com/ipfs/boxo/gateway"
-	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/go-datastore"
-	dssync "github.com/ipfs/go-datastore/sync"
 	"github.com/ipld/go-ipld-prime/datamodel"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
@@ -114,57 +107,4 @@ func TestMapOverGateway(t *testing.T) {
 	if most, opened := g.most.Load(), g.opened.Load(); most > atOnce || opened > 2*atOnce {
 		t.Errorf("%d requests at once, %d connections", most, opened)
 	}
-}
-
-// TestRealGateway asks the gateway that Kubo has.
-func TestRealGateway(t *testing.T) {
-	b, root := numbered(t, 2000)
-	all := blockstore.NewBlockstore(dssync.MutexWrap(datastore.NewMapDatastore()))
-	for key, data := range b.Bag {
-		_, c, err := cid.CidFromBytes([]byte(key))
-		if err != nil {
-			t.Fatal(err)
-		}
-		block, err := blocks.NewBlockWithCid(data, c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := all.Put(t.Context(), block); err != nil {
-			t.Fatal(err)
-		}
-	}
-	backend, err := boxo.NewBlocksBackend(blockservice.New(all, offline.Exchange(all)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := serve(t, boxo.NewHandler(boxo.Config{}, backend).ServeHTTP)
-	s := open(t, remote.Options{}, g)
-	got, err := fetch(t, s, b, root)
-	if err != nil || len(got) != len(b.Bag) || g.asked.Load() != 1 {
-		t.Errorf("%d of %d blocks in %d requests, %v", len(got), len(b.Bag), g.asked.Load(), err)
-	}
-	m, err := hamt.Load(t.Context(), s.LinkSystem(), cidlink.Link{Cid: root})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := len(keys(t, m)); n != 2000 {
-		t.Errorf("%d keys", n)
-	}
-	if has, err := s.Has(t.Context(), root); !has || err != nil {
-		t.Errorf("%v, %v", has, err)
-	}
-	absent := newContent().raw("absent")
-	if has, err := s.Has(t.Context(), absent); has || err != nil {
-		t.Errorf("%v, %v", has, err)
-	}
-
-	// A CAR that cannot be whole is an error, after what is there.
-	if err := all.DeleteBlock(t.Context(), got[len(got)/2]); err != nil {
-		t.Fatal(err)
-	}
-	part, err := fetch(t, s, b, root)
-	if err == nil || len(part) < len(got)/4 || len(part) >= len(got) {
-		t.Errorf("%d blocks, %v", len(part), err)
-	}
-	t.Log(err)
 }

@@ -12,8 +12,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 // Credentials are headers that are added to requests to certain origins (scheme,
@@ -36,7 +34,7 @@ func (c *Credentials) Bearer(to *url.URL, token string) error {
 // Header adds a header for the origin of a URL, in the place of one of the same
 // name. The error, where it cannot be one, does not show it.
 func (c *Credentials) Header(to *url.URL, name, value string) error {
-	if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+	if !isFieldName(name) || !isFieldValue(value) {
 		return errors.New("not a name and a value that a header can have")
 	}
 	if c.byOrigin == nil {
@@ -48,6 +46,20 @@ func (c *Credentials) Header(to *url.URL, name, value string) error {
 	}
 	c.byOrigin[at].Set(name, value)
 	return nil
+}
+
+// isFieldName reports whether text is a field-name of RFC 9110.
+func isFieldName(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		return !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
+}
+
+// isFieldValue reports whether net/http sends text as the value of a header, as
+// it is: without control characters, tabs excepted.
+func isFieldValue(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 // addTo gives a request what is for where it goes, and says whether there was
