@@ -58,11 +58,14 @@ func (w *config) holds(n *adl.Node) bool {
 	return tree.Link() != nil && sameStorage(tree.Loader().LinkSystem(), w.LinkSystem)
 }
 
-// sameStorage reports whether two LinkSystems are known to read from the same
-// storage, since they have the very same StorageReadOpener: one is a copy of
-// the other. Functions cannot be compared in Go, so this compares what they
-// point to.
+// sameStorage reports whether two LinkSystems are known to have the same storage,
+// since they have the very same StorageReadOpener, or StorageWriteOpener where
+// they do not read: one is a copy of the other. Functions cannot be compared in
+// Go, so this compares what they point to.
 func sameStorage(a, b *linking.LinkSystem) bool {
+	if a.StorageReadOpener == nil && b.StorageReadOpener == nil {
+		return *(*unsafe.Pointer)(unsafe.Pointer(&a.StorageWriteOpener)) == *(*unsafe.Pointer)(unsafe.Pointer(&b.StorageWriteOpener))
+	}
 	return *(*unsafe.Pointer)(unsafe.Pointer(&a.StorageReadOpener)) == *(*unsafe.Pointer)(unsafe.Pointer(&b.StorageReadOpener))
 }
 
