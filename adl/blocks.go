@@ -13,6 +13,8 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -56,6 +58,46 @@ func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 			}
 		}
 	}
+}
+
+// BlockLinks returns the links in one of the map's own blocks: to the map's blocks
+// below it, and in the values of its entries, each in their order. The block may
+// have come from anywhere: it is parsed as the root where its link is the map's,
+// else as a block below it, and its bytes are not checked against its link. With
+// it, whoever is sent blocks knows which of those to come are the map's.
+func (n *Node) BlockLinks(b Block) (below, inValues []datamodel.Link, err error) {
+	link, ok := b.Link.(cidlink.Link)
+	if !ok || !link.Defined() {
+		return nil, nil, faults.New(fault.ErrMalformed, "link %v is not a CID", b.Link)
+	}
+	root, err := n.Link()
+	if err != nil {
+		return nil, nil, err
+	}
+	node, err := n.tree.Loader().ParseForeign(link, b.Bytes, n.Params(), link == root)
+	if err != nil {
+		return nil, nil, faults.At(err, fault.ErrMalformed, link, nil)
+	}
+	add := func(links *[]datamodel.Link, binaryCID []byte) {
+		link, linkErr := blockio.Link(binaryCID)
+		if linkErr != nil {
+			err = faults.At(linkErr, fault.ErrMalformed, b.Link, nil)
+			return
+		}
+		*links = append(*links, link)
+	}
+	for position := range node.Len() {
+		if node.IsLink(position) {
+			add(&below, node.Link(position))
+			continue
+		}
+		for bucket := node.Bucket(position); bucket.Next(); {
+			for binaryCID := range cbor.Links(bucket.Value()) {
+				add(&inValues, binaryCID)
+			}
+		}
+	}
+	return below, inValues, err
 }
 
 // stored returns the bytes of a node's block as the store has them.

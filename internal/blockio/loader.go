@@ -192,6 +192,22 @@ func (l *Loader) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p pa
 	return node, nil
 }
 
+// ParseForeign parses a block that came from somewhere else, without checking it against
+// its link. Faults come without link and path.
+func (l *Loader) ParseForeign(link cidlink.Link, raw []byte, p params.Params, isRoot bool) (*block.Node, error) {
+	if link.Prefix().Codec != uint64(multicodec.DagCbor) {
+		var err error
+		if raw, err = l.transcode(link, raw); err != nil {
+			return nil, err
+		}
+	}
+	if isRoot {
+		node, _, err := block.ParseRoot(raw, p)
+		return node, err
+	}
+	return block.Parse(raw, p)
+}
+
 // parse sees to it that a block is the link's, unless the LinkSystem trusts its
 // storage, and has it parsed, from DAG-CBOR whatever its own codec is. It gives
 // the buffer back.

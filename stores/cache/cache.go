@@ -11,8 +11,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime/linking"
 
-	"github.com/ipld-hamt/go-ipld-hamt/internal/flight"
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/flight"
 )
 
 // DefaultBytes bounds a cache where Options do not.
@@ -58,7 +58,7 @@ func Open(dir string, below stores.Store, o Options) (Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache %s: %w", dir, err)
 	}
-	c := &cache{dir: dir, below: below, files: files(dir), account: account, flights: flight.NewGroup[[]byte](), warn: o.Warn}
+	c := &cache{dir: dir, below: below, files: files(dir), account: account, warn: o.Warn}
 	c.lsys = stores.ReadingBlocks(c.Get)
 	writable, canWrite := below.(stores.Writable)
 	named, hasNames := below.(stores.Named)
@@ -89,7 +89,7 @@ type cache struct {
 	lsys    *linking.LinkSystem
 	files   files
 	account *account
-	flights *flight.Group[[]byte]
+	flights flight.Group
 
 	warn   func(message string)
 	warned sync.Once
@@ -144,7 +144,7 @@ func (c *cache) Get(ctx context.Context, id cid.Cid) ([]byte, error) {
 	if block, ok := c.cached(id); ok {
 		return block, nil
 	}
-	return c.flights.Do(ctx, id.Bytes(), func() ([]byte, error) { return c.fetch(ctx, id) })
+	return c.flights.Do(ctx, id, func() ([]byte, error) { return c.fetch(ctx, id) })
 }
 
 // cached gives a block that is in the cache as it should be.

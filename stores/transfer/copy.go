@@ -11,10 +11,10 @@ import (
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/flight"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/flight"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/gate"
 )
 
@@ -61,7 +61,7 @@ type Progress struct {
 // Blocks are checked against their CIDs before they are put. A fault in the map
 // is a *fault.Error.
 func Copy(ctx context.Context, root cid.Cid, from stores.Store, to stores.Writable, o Options) (Progress, error) {
-	c := &copier{from: from, to: to, options: o, flights: flight.NewGroup[[]byte]()}
+	c := &copier{from: from, to: to, options: o}
 	walking, cancel := context.WithCancel(ctx)
 	err := c.walk(walking, root)
 	cancel()
@@ -117,7 +117,7 @@ type copier struct {
 	from    stores.Store
 	to      stores.Writable
 	options Options
-	flights *flight.Group[[]byte] // a block that several link to moves once
+	flights flight.Group // a block that several link to moves once
 
 	count struct{ seen, moved, bytes, opaque atomic.Int64 }
 
@@ -148,7 +148,7 @@ func (c *copier) moved(ctx context.Context, id cid.Cid) ([]byte, error) {
 		return nil, errOver
 	}
 	defer c.loads.Leave()
-	return c.flights.Do(ctx, id.Bytes(), func() ([]byte, error) { return c.move(ctx, id) })
+	return c.flights.Do(ctx, id, func() ([]byte, error) { return c.move(ctx, id) })
 }
 
 // move gives a block, and puts it where it was not.

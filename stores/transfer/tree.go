@@ -1,23 +1,17 @@
 package transfer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipld/go-ipld-prime"
-	"github.com/ipld/go-ipld-prime/multicodec"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
-	"github.com/ipld-hamt/go-ipld-hamt/params"
 
-	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/links"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 // treeStore is a store that can give all blocks below one in one answer, also
@@ -31,7 +25,7 @@ type treeStore interface {
 // it gives less than all, or nothing, is no error: what is missing is asked for
 // block by block.
 func (c *copier) parts(ctx context.Context, source treeStore, root cid.Cid, m *adl.Node) error {
-	p := &parts{params: m.Params()}
+	p := &parts{of: m}
 	atOnce := max(1, m.ReadAhead())
 	below, err := c.below(ctx, root, p, atOnce)
 	if err != nil || len(below) == 0 {
@@ -61,7 +55,7 @@ func (c *copier) parts(ctx context.Context, source treeStore, root cid.Cid, m *a
 // further down there may be so many that they have nothing below them. None,
 // where values link to something.
 func (c *copier) below(ctx context.Context, root cid.Cid, p *parts, atOnce int) ([]cid.Cid, error) {
-	level, isRoot := []cid.Cid{root}, true
+	level := []cid.Cid{root}
 	for {
 		next := make([][]cid.Cid, len(level))
 		group, ctx := errgroup.WithContext(ctx)
@@ -70,7 +64,7 @@ func (c *copier) below(ctx context.Context, root cid.Cid, p *parts, atOnce int) 
 			group.Go(func() error {
 				block, err := c.moved(ctx, id)
 				if err == nil {
-					next[i] = p.children(id, block, isRoot)
+					next[i] = p.children(id, block)
 				}
 				return err
 			})
@@ -90,7 +84,7 @@ func (c *copier) below(ctx context.Context, root cid.Cid, p *parts, atOnce int) 
 		case len(all) >= atOnce/4 || len(all) <= len(level):
 			return all, nil
 		}
-		level, isRoot = all, false
+		level = all
 	}
 }
 
@@ -107,7 +101,7 @@ func (c *copier) tree(ctx context.Context, source treeStore, top cid.Cid, p *par
 			return failed
 		}
 		if p != nil {
-			p.children(id, block, false)
+			p.children(id, block)
 			if p.linked.Load() {
 				return errEnough
 			}
@@ -133,70 +127,23 @@ func (c *copier) putNew(ctx context.Context, id cid.Cid, block []byte) error {
 // an answer could bring more than the map: a value links to something, or a
 // block is not as it should be.
 type parts struct {
-	params params.Params
+	of     *adl.Node
 	linked atomic.Bool
 }
 
-// children gives the blocks of the map that a block of the map links to.
-func (p *parts) children(id cid.Cid, data []byte, isRoot bool) (below []cid.Cid) {
-	node, err := p.parse(id, data, isRoot)
-	if err != nil {
+// children returns the blocks of the map that a block of the map links to.
+func (p *parts) children(id cid.Cid, block []byte) (below []cid.Cid) {
+	links, inValues, err := p.of.BlockLinks(adl.Block{Link: cidlink.Link{Cid: id}, Bytes: block})
+	if err != nil || len(inValues) > 0 {
 		p.linked.Store(true)
-		return nil
 	}
-	for position := range node.Len() {
-		if !node.IsLink(position) {
-			continue
-		}
-		c, err := cid.Cast(node.Link(position))
+	for _, link := range links {
+		c, err := stores.CIDOf(link)
 		if err != nil {
 			p.linked.Store(true)
 			return nil
 		}
 		below = append(below, c)
 	}
-	if valuesLink(node) {
-		p.linked.Store(true)
-	}
 	return below
-}
-
-func (p *parts) parse(id cid.Cid, data []byte, isRoot bool) (*block.Node, error) {
-	if code := id.Prefix().Codec; code != cid.DagCBOR {
-		decode, err := multicodec.LookupDecoder(code)
-		if err != nil {
-			return nil, err
-		}
-		node, err := ipld.Decode(data, decode)
-		if err != nil {
-			return nil, err
-		}
-		if data, err = blockio.FromNode(node); err != nil {
-			return nil, err
-		}
-	}
-	if isRoot {
-		node, _, err := block.ParseRoot(data, p.params)
-		return node, err
-	}
-	return block.Parse(data, p.params)
-}
-
-// valuesLink says whether there are links in a node's values. Most values have
-// not even the bytes that a link begins with.
-func valuesLink(node *block.Node) bool {
-	for position := range node.Len() {
-		if node.IsLink(position) {
-			continue
-		}
-		for bucket := node.Bucket(position); bucket.Next(); {
-			if !bytes.Contains(bucket.Value(), []byte{cbor.Tag | 24, 42}) {
-				continue
-			}
-			if linked, err := links.InDagCBOR(bucket.Value()); err != nil || len(linked) > 0 {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -11,8 +11,6 @@ import (
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/ipld/go-ipld-prime/traversal"
 
-	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
-
 	"github.com/ipld-hamt/go-ipld-hamt/stores" // and the codecs that it knows
 )
 
@@ -58,46 +56,4 @@ func Of(c cid.Cid, block []byte) (links []cid.Cid, known bool, err error) {
 func InDagCBOR(value []byte) ([]cid.Cid, error) {
 	links, _, err := Of(cid.NewCidV1(cid.DagCBOR, nil), value)
 	return links, err
-}
-
-// inDagCBOR gives the links in a block that is in the strict form, without
-// decoding it: a block of some MiB can have more in it than the decoder takes,
-// and be many times as large when it is decoded.
-func inDagCBOR(block []byte) (links []cid.Cid, ok bool) {
-	if end, _, err := cbor.Skip(block, 0, 0); err != nil || end != len(block) {
-		return nil, false
-	}
-	// What is valid can be read head by head.
-	for off := 0; off < len(block); {
-		if block[off] >= cbor.Simple {
-			next, _, err := cbor.Skip(block, off, 0)
-			if err != nil {
-				return nil, false
-			}
-			off = next
-			continue
-		}
-		if cbor.IsLink(block, off) {
-			from, to, err := cbor.Link(block, off)
-			if err != nil {
-				return nil, false
-			}
-			c, err := cid.Cast(block[from:to])
-			if err != nil {
-				return nil, false
-			}
-			links = append(links, c)
-			off = to
-			continue
-		}
-		major, length, next, err := cbor.Head(block, off)
-		if err != nil {
-			return nil, false
-		}
-		if major == cbor.Bytes || major == cbor.String {
-			next += int(length)
-		}
-		off = next
-	}
-	return links, true
 }
