@@ -1,6 +1,6 @@
 //go:build unix
 
-package main_test
+package main
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// inTerminal runs the command in a terminal, and gives what is written to it.
+// inTerminal runs the command in a terminal, and returns what is written to it.
 // Where out is nil, that is also what the command prints.
 func (p place) inTerminal(out io.Writer, args ...string) string {
 	p.t.Helper()
@@ -64,6 +64,7 @@ func bars(text string) (all []seen) {
 // TestProgress: over a gateway with a latency, whatever goes through a whole map
 // shows a bar that knows how far it is, moves, and is gone in the end.
 func TestProgress(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	p := newPlace(t)
 	root := p.root(lines(20_000), "build", "--bit-width", "5")
 	blocks := p.blocks(root)
@@ -127,6 +128,7 @@ func screen(text string) string {
 // TestLinesBesideBar: results and words for people are whole lines, whatever the
 // bar does in the same terminal.
 func TestLinesBesideBar(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	p := newPlace(t)
 	root := p.root(lines(20_000), "build", "--bit-width", "5")
 	g := p.serve(root)
@@ -142,6 +144,7 @@ func TestLinesBesideBar(t *testing.T) {
 
 	g.answers(func(w http.ResponseWriter, _ *http.Request, n int64) bool {
 		if n%200 == 0 {
+			w.Header().Set("Retry-After", "0")
 			http.Error(w, "busy", http.StatusServiceUnavailable)
 		}
 		return n%200 == 0
@@ -155,5 +158,24 @@ func TestLinesBesideBar(t *testing.T) {
 	}
 	if len(said) < 3 || len(bars(text)) < 5 {
 		t.Errorf("no warnings, or no bar: %q", said)
+	}
+}
+
+// TestCARToTerminal: a CAR is not written to a terminal. In scripts stdout is
+// never one.
+func TestCARToTerminal(t *testing.T) {
+	p := newPlace(t)
+	root := p.root(lines(1), "build")
+	terminal, end, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	defer end.Close()
+	c := p.command(t.Context(), "export", root, "-o", "-")
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = end, &said
+	if err := c.Run(); c.ProcessState.ExitCode() != 2 || !strings.Contains(said.String(), "nothing for a terminal") {
+		t.Errorf("%v, %s", err, &said)
 	}
 }

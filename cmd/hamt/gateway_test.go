@@ -1,12 +1,13 @@
-package main_test
+package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,11 +17,10 @@ import (
 	"github.com/ipfs/boxo/blockservice"
 	"github.com/ipfs/boxo/exchange/offline"
 	boxo "github.com/ipfs/boxo/gateway"
-	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-car/v2/blockstore"
 )
 
-// answer may answer in a gateway's place, and says whether it did. n counts the
+// answer may answer in a gateway's place, and reports whether it did. n counts the
 // requests.
 type answer func(w http.ResponseWriter, r *http.Request, n int64) bool
 
@@ -28,14 +28,15 @@ type answer func(w http.ResponseWriter, r *http.Request, n int64) bool
 // CAR.
 type gateway struct {
 	url    string
+	close  func()
 	delay  atomic.Int64           // of each answer, in nanoseconds
 	answer atomic.Pointer[answer] // what comes before its own, if anything does
-	trees  atomic.Bool            // it gives CARs, too
+	trees  atomic.Bool            // it serves CARs, too
 	drip   atomic.Int64           // a pause before each piece of an answer, in nanoseconds
 
 	requests, flying, most, bytes atomic.Int64
 	mu                            sync.Mutex
-	asked                         map[cid.Cid]int // for single blocks
+	asked                         map[string]int // single blocks, by the path of the URL
 }
 
 // answers lets something else answer first; nil for nothing.
@@ -47,21 +48,18 @@ func (g *gateway) answers(a answer) {
 	g.answer.Store(&a)
 }
 
-// serve starts a gateway with the blocks of a map in the place's store, and what
-// its values link to.
-func (p place) serve(root string) *gateway {
-	p.t.Helper()
-	p.ok("", "export", root, "--values", "-o", "served.car")
-	file, err := blockstore.OpenReadOnly(filepath.Join(p.dir, "served.car"))
+// newGateway starts a gateway with the blocks of a CAR.
+func newGateway(car string) (*gateway, error) {
+	file, err := blockstore.OpenReadOnly(car)
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
 	backend, err := boxo.NewBlocksBackend(blockservice.New(file, offline.Exchange(file)))
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, errors.Join(err, file.Close())
 	}
 	honest := boxo.NewHandler(boxo.Config{}, backend)
-	g := &gateway{asked: map[cid.Cid]int{}}
+	g := &gateway{asked: map[string]int{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.flies(g.flying.Add(1))
 		defer g.flying.Add(-1)
@@ -71,12 +69,8 @@ func (p place) serve(root string) *gateway {
 			return
 		}
 		if r.URL.Query().Get("format") == "raw" {
-			c, err := cid.Decode(strings.TrimPrefix(r.URL.Path, "/ipfs/"))
-			if err != nil {
-				p.t.Error(err)
-			}
 			g.mu.Lock()
-			g.asked[c]++
+			g.asked[r.URL.Path]++
 			g.mu.Unlock()
 		} else if !g.trees.Load() {
 			http.Error(w, "raw blocks alone", http.StatusBadRequest)
@@ -84,15 +78,80 @@ func (p place) serve(root string) *gateway {
 		}
 		honest.ServeHTTP(weighed{w, g}, r)
 	}))
-	p.t.Cleanup(func() {
+	g.url = server.URL
+	g.close = func() {
 		server.CloseClientConnections()
 		server.Close()
-		if err := file.Close(); err != nil {
-			p.t.Error(err)
-		}
-	})
-	g.url = server.URL
+		_ = file.Close() // which was read only
+	}
+	return g, nil
+}
+
+// serve starts a gateway with the blocks of a map in the place's store, and what
+// its values link to.
+func (p place) serve(root string) *gateway {
+	p.t.Helper()
+	p.ok("", "export", root, "--values", "-o", "served.car")
+	g, err := newGateway(filepath.Join(p.dir, "served.car"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(g.close)
 	return g
+}
+
+// behave changes how the gateway answers, by a name that scripts use.
+func (g *gateway) behave(how string, args ...string) error {
+	argument := strings.Join(args, "")
+	g.trees.Store(how == "trees")
+	g.answers(nil)
+	switch how {
+	case "blocks", "trees": // as gateways do, with CARs or without
+	case "lies-once": // with wrong bytes for each block, the first time
+		var lied sync.Map
+		g.answers(func(w http.ResponseWriter, r *http.Request, _ int64) bool {
+			if _, again := lied.LoadOrStore(r.URL.Path, true); again {
+				return false
+			}
+			_, _ = w.Write([]byte("wrong"))
+			return true
+		})
+	case "unavailable":
+		g.answers(func(w http.ResponseWriter, _ *http.Request, _ int64) bool {
+			http.Error(w, "gone", http.StatusServiceUnavailable)
+			return true
+		})
+	case "dies-after": // that many requests
+		most, err := strconv.ParseInt(argument, 10, 64)
+		if err != nil {
+			return err
+		}
+		g.forget()
+		g.answers(func(_ http.ResponseWriter, _ *http.Request, n int64) bool {
+			if n > most {
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		})
+	case "asks-for": // this value of Authorization
+		g.answers(func(w http.ResponseWriter, r *http.Request, _ int64) bool {
+			if r.Header.Get("Authorization") == argument {
+				return false
+			}
+			http.Error(w, "who are you", http.StatusUnauthorized)
+			return true
+		})
+	case "repeats": // the Authorization, and refuses
+		g.answers(func(w http.ResponseWriter, r *http.Request, _ int64) bool {
+			http.Error(w, "you said "+r.Header.Get("Authorization"), http.StatusForbidden)
+			return true
+		})
+	case "hangs":
+		g.answers(func(_ http.ResponseWriter, r *http.Request, _ int64) bool { <-r.Context().Done(); return true })
+	default:
+		return fmt.Errorf("a gateway cannot be told %q", how)
+	}
+	return nil
 }
 
 // weighed counts the bytes of answers, and slows them down.
@@ -113,13 +172,13 @@ func (g *gateway) flies(n int64) {
 }
 
 // counted is how often each block was asked for.
-func (g *gateway) counted() map[cid.Cid]int {
+func (g *gateway) counted() map[string]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return maps.Clone(g.asked)
 }
 
-// forget gives the number of requests since the last time.
+// forget returns the number of requests since the last time.
 func (g *gateway) forget() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -170,48 +229,6 @@ func TestGateway(t *testing.T) {
 	if most := g.most.Load(); most > 64 {
 		t.Errorf("%d requests in flight", most)
 	}
-	g.forget()
-	p.same("get", p.ok("", "--store", "gateway:"+g.url, "get", root, "precip/3.21"), "3021\n")
-	if n := g.forget(); n > 4 {
-		t.Errorf("a lookup took %d requests", n)
-	}
-	p.fails(3, "is not at gateway", "", "--store", "gateway:"+g.url, "len", "bafyreic74j6pwbk7ne3d4oepwbzwi54odydl6xfo57nvajns3vmoa76pty")
-	for _, args := range [][]string{{"build"}, {"set", root, "x", "1"}, {"import", "served.car"}} {
-		p.fails(2, "read-only", "", append([]string{"--store", "gateway:" + g.url}, args...)...)
-	}
-	p.fails(2, "no names", "", "--store", "gateway:"+g.url, "names")
-}
-
-// TestCache: what is in the cache is not asked for again, and works without the
-// gateway; wrong bytes never enter it.
-func TestCache(t *testing.T) {
-	p := newPlace(t)
-	root := p.root(lines(2000), "build", "--bit-width", "5")
-	g := p.serve(root)
-	store := []string{"--store", "gateway:" + g.url, "--cache", "cache"}
-	// Of the wrong bytes the second try is right.
-	var lied sync.Map
-	g.answers(func(w http.ResponseWriter, r *http.Request, _ int64) bool {
-		if _, again := lied.LoadOrStore(r.URL.Path, true); again {
-			return false
-		}
-		_, _ = w.Write([]byte("wrong"))
-		return true
-	})
-	p.failsWithWarnings(3, "wrong bytes", append(store, "--retries", "0", "len", root)...)
-	g.answers(nil)
-	want := p.ok("", "entries", root)
-	p.same("first", p.ok("", append(store, "entries", root)...), want)
-	g.forget()
-	g.answers(func(w http.ResponseWriter, _ *http.Request, _ int64) bool {
-		http.Error(w, "gone", http.StatusServiceUnavailable)
-		return true
-	})
-	p.same("from the cache", p.ok("", append(store, "entries", root)...), want)
-	if n := g.forget(); n != 0 {
-		t.Errorf("%d requests", n)
-	}
-	p.fails(3, "503", "", "--store", "gateway:"+g.url, "--retries", "0", "entries", root)
 }
 
 // TestFaults: gateways that lie, hang, refuse for a while, or die.
@@ -289,113 +306,28 @@ func (p place) failsWithWarnings(status int, says string, args ...string) {
 	}
 }
 
-// TestCredentials: they reach whom they are for, and nobody else.
-func TestCredentials(t *testing.T) {
+// TestCopyResumes: of a copy that a gateway's death has broken off the next one
+// takes only the rest. It counts requests while a copy runs.
+func TestCopyResumes(t *testing.T) {
 	p := newPlace(t)
-	root := p.root(lines(100), "build")
-	g := p.serve(root)
-	var seen sync.Map
-	g.answers(func(w http.ResponseWriter, r *http.Request, _ int64) bool {
-		auth := r.Header.Get("Authorization")
-		seen.Store(auth, true)
-		if auth == "" {
-			http.Error(w, "who are you", http.StatusUnauthorized)
-		}
-		return auth == ""
-	})
-	file := filepath.Join(p.dir, "credentials")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "# mine\n%s bearer s3cret\nhttp://example.org basic me:s3cret2\n", g.url), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	store := []string{"--store", "gateway:" + g.url, "--retries", "0"}
-	p.fails(3, "401", "", append(store, "len", root)...)
-	p.same("with credentials", p.ok("", append(store, "--credentials", "credentials", "len", root)...), "100\n")
-	if _, ok := seen.Load("Bearer s3cret"); !ok {
-		t.Error("they were not sent")
-	}
-	g.answers(func(w http.ResponseWriter, r *http.Request, _ int64) bool {
-		http.Error(w, "you said "+r.Header.Get("Authorization"), http.StatusForbidden)
-		return true
-	})
-	if r := p.run("", append(store, "--credentials", "credentials", "len", root)...); r.status != 3 || strings.Contains(r.err, "s3cret") {
-		t.Errorf("status %d, %s", r.status, r.err)
-	}
-	p.fails(2, "has credentials in it", "", "--store", "gateway:http://me:s3cret@example.org", "len", root)
-	for _, store := range []string{
-		"gateway:http://me:s3cret@example.org", "gateway:http://example.org,http://example.org?token=s3cret", "kubo:https://s3cret@[::1",
-		"kubo:me:s3cret@example.org:5001", "kubo:me:s3cret@x://example.org", "http://me:s3cret@example.org",
-	} {
-		for _, args := range [][]string{{"len", root}, {"build"}, {"names"}, {"copy", root, "--to", "x"}, {"copy", root, "--from", ".hamt", "--to", store}, {"--help"}, {"build", "--help"}} {
-			c := p.command(t.Context(), args...)
-			c.Env = append(c.Env, "HAMT_STORE="+store)
-			out, err := c.CombinedOutput()
-			if strings.Contains(string(out), "s3cret") || (err == nil) != (args[len(args)-1] == "--help") {
-				t.Errorf("HAMT_STORE=%s hamt %q: %v, %s", store, args, err, out)
-			}
-		}
-	}
-	if err := os.Chmod(file, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	p.fails(2, "credentials", "", append(store, "--credentials", "credentials", "len", root)...)
-	p.fails(2, "absent", "", append(store, "--credentials", "absent", "len", root)...)
-}
-
-// TestCopy: between all kinds of stores, what is missing and no more.
-func TestCopy(t *testing.T) {
-	p := newPlace(t)
-	root := p.root(lines(3000), "build", "--bit-width", "5", "--name", "state")
+	root := p.root(lines(3000), "build", "--bit-width", "5")
 	blocks := p.blocks(root)
 	g := p.serve(root)
-	copied := func(moved int, args ...string) {
-		t.Helper()
-		r := p.run("", append([]string{"copy"}, args...)...)
-		if says := fmt.Sprintf("%d of %d blocks copied", moved, blocks); r.status != 0 || r.out != root+"\n" || !strings.Contains(r.err, says) {
-			t.Errorf("copy %q: status %d, %q, %q, want %q", args, r.status, r.out, r.err, says)
-		}
-	}
-	copied(blocks, "state", "--to", "other", "--name", "copy")
-	p.same("the name", p.ok("", "--store", "other", "names"), "copy\t"+root+"\n")
-	p.same("the copy", p.ok("", "--store", "other", "entries", "copy"), p.ok("", "entries", "state"))
-	copied(0, "state", "--to", "other")
-	copied(blocks, root, "--from", "gateway:"+g.url, "--to", "third")
-	g.forget()
-	copied(0, root, "--from", "gateway:"+g.url, "--to", "third")
-	if n := g.forget(); n != 0 {
-		t.Errorf("%d requests for nothing", n)
-	}
-	copied(blocks, "state", "--to", "copy.car")
-	copied(blocks, "--from", "copy.car", "--to", "fourth")
-
-	// A gateway that dies in the middle: what came is there, and the next copy
-	// goes on.
 	const most = 150
-	g.answers(func(w http.ResponseWriter, _ *http.Request, n int64) bool {
-		if n > most {
-			panic(http.ErrAbortHandler)
-		}
-		return false
-	})
-	p.failsWithWarnings(3, strings.TrimPrefix(g.url, "http://"), "copy", root, "--from", "gateway:"+g.url, "--to", "fifth", "--retries", "0")
+	if err := g.behave("dies-after", fmt.Sprint(most)); err != nil {
+		t.Fatal(err)
+	}
+	p.failsWithWarnings(3, strings.TrimPrefix(g.url, "http://"), "copy", root, "--from", "gateway:"+g.url, "--to", "other", "--retries", "0")
 	g.answers(nil)
 	g.forget()
-	r := p.run("", "copy", root, "--from", "gateway:"+g.url, "--to", "fifth")
+	r := p.run("", "copy", root, "--from", "gateway:"+g.url, "--to", "other")
 	if n := int(g.forget()); r.status != 0 || n >= blocks || n < blocks-most {
 		t.Errorf("the copy went on with %d requests for %d blocks, %d of them there: %v", n, blocks, most, r)
 	}
-	p.same("verify", p.ok("", "--store", "fifth", "verify", root), "")
-
-	p.fails(2, "--to", "", "copy", root)
-	p.fails(2, "same", "", "copy", root, "--to", ".hamt")
-	p.fails(2, "read-only", "", "copy", root, "--to", "gateway:"+g.url)
-	p.fails(2, "--pin is for Kubo", "", "copy", root, "--to", "other", "--pin")
-	p.fails(2, "--pin", "", "copy", root, "--to", "kubo:", "--name", "x")
-	p.fails(2, "a CAR has no names", "", "copy", root, "--to", "x.car", "--name", "x")
-	p.fails(2, "kubo:URL or gateway:URL", "", "--store", "http://127.0.0.1:5001", "names")
-	p.fails(2, "--timeout", "", "--timeout", "0", "--store", "gateway:"+g.url, "len", root)
+	p.same("verify", p.ok("", "--store", "other", "verify", root), "")
 }
 
-// TestCopyTrees: from a gateway that gives CARs a new store gets a map in few
+// TestCopyTrees: from a gateway that serves CARs a new store gets a map in few
 // requests, and of what values link to nothing unless it is asked for.
 func TestCopyTrees(t *testing.T) {
 	p := newPlace(t)
@@ -443,26 +375,6 @@ func TestCopyTrees(t *testing.T) {
 	if n := g.bytes.Load(); n > 500_000 {
 		t.Errorf("%d bytes came for %d blocks of a map", n, blocks)
 	}
-	p.fails(3, "is not in the store", "", "--store", "alone", "get", root, "1", "--follow")
 	copied("all", 2, root, "--values")
 	p.same("a value", p.ok("", "--store", "all", "get", root, "1", "--follow"), p.ok("", "get", root, "1", "--follow"))
-}
-
-// TestBuildIntoCAR: the CAR has the map, whatever was there is replaced when it
-// is whole, and a failure leaves it alone.
-func TestBuildIntoCAR(t *testing.T) {
-	p := newPlace(t)
-	root := p.root(lines(3000), "build", "--bit-width", "5")
-	p.same("root", p.root(lines(3000), "--store", "car:out.car", "build", "--bit-width", "5"), root)
-	p.same("entries", p.ok("", "--store", "out.car", "entries"), p.ok("", "entries", root))
-	p.same("verify", p.ok("", "--store", "out.car", "verify"), "")
-	p.same("import", p.root("", "--store", "imported", "import", "out.car"), root)
-	before := p.read("out.car")
-	p.fails(2, "stdin:2", `{"key":"a","value":1}`+"\nnonsense", "--store", "car:out.car", "build")
-	p.same("after a failure", p.read("out.car"), before)
-	p.root(people, "--store", "out.car", "build")
-	p.same("replaced", p.ok("", "--store", "out.car", "get", "Alice"), "1\n")
-	if entries, err := filepath.Glob(filepath.Join(p.dir, ".out.car*")); err != nil || len(entries) > 0 {
-		t.Errorf("left behind: %v, %v", entries, err)
-	}
 }

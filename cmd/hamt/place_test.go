@@ -1,4 +1,4 @@
-package main_test
+package main
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,23 +14,14 @@ import (
 	"time"
 )
 
-// binary is the command as its users have it, built once for all tests here.
-var binary string
+// The Go tests of the command are those that scripts cannot be: they kill and
+// interrupt at moments of their own, have a gateway fail in the middle of an
+// answer, count requests, or look at what moves in a terminal. Everything else is
+// in testdata/script.
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "hamt-e2e-")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "hamt")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		log.Fatalf("go build: %v\n%s", err, out)
-	}
-	return m.Run()
-}
+const people = `{"key":"Alice","value":1}
+{"key":"Bob","value":[2,3]}
+`
 
 // place is a directory to run the command in, with a store of its own.
 type place struct {
@@ -52,7 +42,7 @@ type result struct {
 }
 
 func (p place) command(ctx context.Context, args ...string) *exec.Cmd {
-	c := exec.CommandContext(ctx, binary, args...)
+	c := exec.CommandContext(ctx, "hamt", args...)
 	c.Dir = p.dir
 	c.Env = append(os.Environ(), "HAMT_STORE=", "TMPDIR="+p.temp) // what is killed leaves files there
 	return c
@@ -73,7 +63,7 @@ func (p place) run(stdin string, args ...string) result {
 	return result{out.String(), errOut.String(), c.ProcessState.ExitCode()}
 }
 
-// ok runs the command, wants status 0, and gives what it printed.
+// ok runs the command, wants status 0, and returns what it printed.
 func (p place) ok(stdin string, args ...string) string {
 	p.t.Helper()
 	r := p.run(stdin, args...)
@@ -83,7 +73,7 @@ func (p place) ok(stdin string, args ...string) string {
 	return r.out
 }
 
-// root is ok for verbs that print a root, which it gives without the newline.
+// root is ok for verbs that print a root, which it returns without the newline.
 func (p place) root(stdin string, args ...string) string {
 	p.t.Helper()
 	out := p.ok(stdin, args...)
@@ -92,28 +82,6 @@ func (p place) root(stdin string, args ...string) string {
 		p.t.Fatalf("hamt %q printed %q, not one root", args, out)
 	}
 	return root
-}
-
-// fails wants a status, nothing on stdout, and one line that says something on
-// stderr.
-func (p place) fails(status int, says, stdin string, args ...string) {
-	p.t.Helper()
-	r := p.run(stdin, args...)
-	if r.status != status || r.out != "" || !strings.Contains(r.err, says) {
-		p.t.Errorf("hamt %q: status %d, stdout %q, stderr %q; want %d and %q", args, r.status, r.out, r.err, status, says)
-	}
-	if !strings.HasPrefix(r.err, "hamt: ") || strings.Count(r.err, "\n") != 1 || strings.Contains(r.err, "hamt: hamt:") {
-		p.t.Errorf("hamt %q: stderr %q is not one line", args, r.err)
-	}
-}
-
-// file writes a file into the place and gives its name.
-func (p place) file(name, content string) string {
-	p.t.Helper()
-	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(content), 0o644); err != nil {
-		p.t.Fatal(err)
-	}
-	return name
 }
 
 // same compares what was printed with what should have been.
@@ -135,5 +103,21 @@ func lines(n int) string {
 func writeLines(w io.Writer, n int) {
 	for i := range n {
 		fmt.Fprintf(w, "{\"key\":\"precip/%d.%d\",\"value\":%d}\n", i/1000, i%1000, i)
+	}
+}
+
+// file writes a file into the place.
+func (p place) file(name, content string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(content), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p place) isEmpty(dir string) {
+	p.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(p.dir, dir))
+	if err != nil || len(entries) > 0 {
+		p.t.Errorf("%s holds %v (%v)", dir, entries, err)
 	}
 }
