@@ -86,7 +86,7 @@ func (n *Node) Params() params.Params { return n.tree.Params() }
 func (n *Node) LinkSystem() linking.LinkSystem { return *n.tree.Loader().LinkSystem() }
 
 // CacheStats tells what the node cache has done and holds.
-func (n *Node) CacheStats() CacheStats { return CacheStats(n.tree.Loader().CacheStats()) }
+func (n *Node) CacheStats() CacheStats { return CacheStats(n.tree.Loader().Cache().Stats()) }
 
 // CacheStats is what a node cache has done and holds.
 type CacheStats struct {

@@ -78,7 +78,7 @@ func (n *Node) Memory() int {
 	const rounding = 16 // what the allocator adds
 	size := nodeBytes + cap(n.memory) + len(n.name) + rounding
 	if n.links > 0 {
-		size += placesBytes + 8*int(n.count)
+		size += childPointersBytes + 8*int(n.count)
 	}
 	return size
 }

@@ -23,25 +23,24 @@ import (
 )
 
 // Node is one parsed block. It is immutable and safe for concurrent use; what
-// it returns are views into its bytes, which nobody may change. Only what a
-// cache keeps in it changes: which child nodes are in memory, and whether the
-// node was used lately.
+// it returns are views into its bytes, which nobody may change. Only what its
+// cache notes in it changes: see [Cached].
 type Node struct {
 	// What a lookup reads comes first: together it is one cache line.
-	memory   []byte                 // the index, the block, and in Filecoin's layouts the bitmap
-	places   atomic.Pointer[places] // where it points to its children; nil while it does to none
-	bitmap   span                   // in memory: 2^bitWidth bits, least significant bit first in each byte
-	count    uint32                 // elements
-	links    uint32                 // elements that are links to child nodes
-	used     atomic.Bool            // lately, as far as the cache has to know
-	loose    bool                   // readable, but not in canonical DAG-CBOR
-	empty    bool                   // there is a bucket without entries
-	entries  uint32                 // in buckets
-	rawBytes uint32                 // length of the block in DAG-CBOR
+	memory   []byte                        // the index, the block, and in Filecoin's layouts the bitmap
+	children atomic.Pointer[childPointers] // for Cached; nil while the node points to none
+	bitmap   span                          // in memory: 2^bitWidth bits, least significant bit first in each byte
+	count    uint32                        // elements
+	links    uint32                        // elements that are links to child nodes
+	used     atomic.Bool                   // for Cached
+	loose    bool                          // readable, but not in canonical DAG-CBOR
+	empty    bool                          // there is a bucket without entries
+	entries  uint32                        // in buckets
+	rawBytes uint32                        // length of the block in DAG-CBOR
 
-	stored  uint32 // length of the block as it is stored, in its own codec
-	name    string // binary CID, for the cache
-	holders [maxHolders]holder
+	stored  uint32                 // length of the block as it is stored, in its own codec
+	name    string                 // for Cached: the binary CID
+	parents [maxParents]parentSlot // for Cached
 }
 
 // span is where something stands in a node's memory.
@@ -72,13 +71,6 @@ func (n *Node) Stored() int { return int(n.stored) }
 // SetStored notes that length, where it is not that of Raw. It is for whoever
 // loads the node, before anybody else sees it.
 func (n *Node) SetStored(length int) { n.stored = uint32(length) }
-
-// Name is the binary CID that SetName noted.
-func (n *Node) Name() string { return n.name }
-
-// SetName notes the binary CID that the node was loaded by, before anybody
-// else sees it.
-func (n *Node) SetName(binaryCID string) { n.name = binaryCID }
 
 // Len is the number of elements.
 func (n *Node) Len() int { return int(n.count) }

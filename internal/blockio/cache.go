@@ -13,8 +13,17 @@ import (
 //
 // When it is full, what was not used for longest goes, approximately (CLOCK):
 // a hit only sets a bit, so lookups share a read lock. And a parent points to
-// those of its children that are here (Attach), so most lookups come by
-// without asking the cache at all.
+// those of its children that are in the cache, so most lookups do without its
+// table:
+//
+//	Peek       the child that a parent points to, or nil
+//	Touch      note that it was used
+//	CountHits  count it
+//	hold       point to a child from now on, while the cache holds it
+//
+// The first three are for lookups that come by without a Loader; hold is for the
+// Loader. The pointers and the bit stand in the nodes, where only this file
+// reads and writes them.
 type Cache struct {
 	seed   maphash.Seed // so that nobody can choose CIDs that collide
 	shards [cacheShards]cacheShard
@@ -24,8 +33,8 @@ const cacheShards = 16 // a power of two
 
 type cacheShard struct {
 	mu    sync.RWMutex
-	table []cacheSlot   // open addressing, linear probing; at most half full
-	ring  []*block.Node // every node, in the order the hand passes them
+	table []cacheSlot     // open addressing, linear probing; at most half full
+	ring  []*block.Cached // every node, in the order the hand passes them
 	hand  int
 	bytes int64
 	limit int64
@@ -37,17 +46,17 @@ type cacheShard struct {
 
 type cacheSlot struct {
 	hash uint64
-	node *block.Node // nil for a free slot
+	node *block.Cached // nil for a free slot
 }
 
-// CacheStats is what a cache has done and holds.
+// CacheStats are the counters of a cache.
 type CacheStats struct {
 	Hits, Misses int64 // lookups since the cache was made
 	Nodes        int64 // nodes held
 	Bytes        int64 // bytes held, about
 }
 
-// NewCache makes a cache of at most limit bytes; 0 keeps nothing.
+// NewCache returns a cache of at most limit bytes. One of 0 bytes keeps nothing.
 func NewCache(limit int64) *Cache {
 	c := &Cache{seed: maphash.MakeSeed()}
 	for i := range c.shards {
@@ -56,18 +65,18 @@ func NewCache(limit int64) *Cache {
 	return c
 }
 
-// limit is how many bytes each shard holds at most.
-func (c *Cache) limit() int64 { return c.shards[0].limit }
+// Keeps reports whether the cache has room for anything at all.
+func (c *Cache) Keeps() bool { return c.shards[0].limit > 0 }
 
-// Hash hashes a name.
-func (c *Cache) Hash(name []byte) uint64 { return maphash.Bytes(c.seed, name) }
+// hash returns the hash of a name.
+func (c *Cache) hash(name []byte) uint64 { return maphash.Bytes(c.seed, name) }
 
-// shard is where the node with a hash belongs.
+// shard returns the shard of a hash.
 func (c *Cache) shard(hash uint64) *cacheShard { return &c.shards[hash>>60] }
 
-// find gives the slot of a name, or the free one where it would go. The table
+// slotOf returns the slot of a name, or the free one where it would go. The table
 // must not be empty.
-func find[Name string | []byte](s *cacheShard, hash uint64, name Name) int {
+func slotOf[Name string | []byte](s *cacheShard, hash uint64, name Name) int {
 	mask := len(s.table) - 1
 	for i := int(hash) & mask; ; i = (i + 1) & mask {
 		slot := &s.table[i]
@@ -77,58 +86,81 @@ func find[Name string | []byte](s *cacheShard, hash uint64, name Name) int {
 	}
 }
 
-// get is the node with a name, or nil.
-func get[Name string | []byte](s *cacheShard, hash uint64, name Name) *block.Node {
+// get returns the node with a name, or nil.
+func get[Name string | []byte](s *cacheShard, hash uint64, name Name) *block.Cached {
 	if len(s.table) == 0 {
 		return nil
 	}
-	return s.table[find(s, hash, name)].node
+	return s.table[slotOf(s, hash, name)].node
 }
 
-// Get finds a node by its name and the name's hash.
-func (c *Cache) Get(hash uint64, name []byte) (*block.Node, bool) {
+// Peek returns the child that the link at position of parent leads to if parent
+// points to it, or nil. The child may be in the cache all the same.
+func (c *Cache) Peek(parent *block.Node, position int) *block.Node {
+	return (*block.Cached)(parent).Child(position)
+}
+
+// Touch notes that a node was used.
+func (c *Cache) Touch(node *block.Node) { (*block.Cached)(node).Touch() }
+
+// CountHits adds n to the hits, for nodes that Peek returned. where may be
+// anything that differs between lookups: it chooses the counter, so that many
+// goroutines do not count in one place.
+func (c *Cache) CountHits(n int, where byte) {
+	if n > 0 {
+		c.shards[where&(cacheShards-1)].hits.Add(int64(n))
+	}
+}
+
+// hold makes parent point to a node, for as long as the cache holds that; hash
+// is that of the node's name. It does nothing if the cache does not hold the
+// node.
+func (c *Cache) hold(hash uint64, node, parent *block.Node, position int) {
+	s := c.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cached := (*block.Cached)(node); get(s, hash, cached.Name()) == cached {
+		cached.Hold((*block.Cached)(parent), position)
+	}
+}
+
+// peek returns what Peek does, and notes and counts that it was used.
+func (c *Cache) peek(parent *block.Node, position int) *block.Node {
+	child := c.Peek(parent, position)
+	if child != nil {
+		c.Touch(child)
+		c.CountHits(1, byte(position))
+	}
+	return child
+}
+
+// find returns the node with a name and the name's hash, or nil, and counts
+// that.
+func (c *Cache) find(hash uint64, name []byte) *block.Node {
 	s := c.shard(hash)
 	s.mu.RLock()
 	node := get(s, hash, name)
 	s.mu.RUnlock()
 	if node == nil {
 		s.misses.Add(1)
-		return nil, false
+		return nil
 	}
 	node.Touch()
 	s.hits.Add(1)
-	return node, true
+	return (*block.Node)(node)
 }
 
-// CountHits counts nodes that were found through their parents. Anything that
-// differs between lookups picks where, so that many goroutines do not count in
-// one place.
-func (c *Cache) CountHits(n int, where byte) {
-	c.shards[where&(cacheShards-1)].hits.Add(int64(n))
-}
-
-// Attach lets a parent point to a node, for as long as the cache holds it.
-func (c *Cache) Attach(hash uint64, node, parent *block.Node, position int) {
+// add keeps a node under its name, and the name's hash. Where that takes
+// another's room, it does so only with evict.
+func (c *Cache) add(hash uint64, name string, loaded *block.Node, evict bool) {
 	s := c.shard(hash)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if get(s, hash, node.Name()) == node {
-		node.Hold(parent, position)
-	}
-}
-
-// Add keeps a node under its name. Where that takes another's room, it does so
-// only with evict; walks over a whole map go without, so that they do not push
-// out what lookups use.
-func (c *Cache) Add(hash uint64, node *block.Node, evict bool) {
-	s := c.shard(hash)
-	size := int64(node.Memory())
+	size := int64(loaded.Memory())
 	if size > s.limit {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes+size > s.limit && !evict || get(s, hash, node.Name()) != nil {
+	if s.bytes+size > s.limit && !evict || get(s, hash, name) != nil {
 		return
 	}
 	for s.bytes+size > s.limit {
@@ -137,17 +169,22 @@ func (c *Cache) Add(hash uint64, node *block.Node, evict bool) {
 	if 2*(len(s.ring)+1) > len(s.table) {
 		c.grow(s)
 	}
-	s.table[find(s, hash, node.Name())] = cacheSlot{hash, node}
+	node := (*block.Cached)(loaded)
+	if node.Name() != name {
+		node.SetName(name)
+	}
+	s.table[slotOf(s, hash, name)] = cacheSlot{hash, node}
 	s.ring = append(s.ring, node)
 	s.bytes += size
 }
 
+// grow doubles the table.
 func (c *Cache) grow(s *cacheShard) {
 	old := s.table
 	s.table = make([]cacheSlot, max(16, 2*len(old)))
 	for _, slot := range old {
 		if slot.node != nil {
-			s.table[find(s, slot.hash, slot.node.Name())] = slot
+			s.table[slotOf(s, slot.hash, slot.node.Name())] = slot
 		}
 	}
 }
@@ -168,8 +205,8 @@ func (c *Cache) evictOne(s *cacheShard) {
 		last := len(s.ring) - 1
 		s.ring[s.hand], s.ring[last] = s.ring[last], nil
 		s.ring = s.ring[:last]
-		s.remove(find(s, maphash.String(c.seed, node.Name()), node.Name()))
-		s.bytes -= int64(node.Memory())
+		s.remove(slotOf(s, maphash.String(c.seed, node.Name()), node.Name()))
+		s.bytes -= int64((*block.Node)(node).Memory())
 		return
 	}
 }
@@ -188,7 +225,7 @@ func (s *cacheShard) remove(free int) {
 	s.table[free] = cacheSlot{}
 }
 
-// Stats tells what the cache has done and holds.
+// Stats returns what the cache has done so far and what it holds.
 func (c *Cache) Stats() CacheStats {
 	var stats CacheStats
 	for i := range c.shards {

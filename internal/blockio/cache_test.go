@@ -37,21 +37,22 @@ func parse(t testing.TB, name string, raw []byte) *block.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node.SetName(name)
+	(*block.Cached)(node).SetName(name)
 	return node
 }
 
+func nameOf(node *block.Node) string { return (*block.Cached)(node).Name() }
+
 func add(c *Cache, node *block.Node, evict bool) {
-	c.Add(c.Hash([]byte(node.Name())), node, evict)
+	c.add(c.hash([]byte(nameOf(node))), nameOf(node), node, evict)
 }
 
 func lookup(c *Cache, name string) *block.Node {
-	node, _ := c.Get(c.Hash([]byte(name)), []byte(name))
-	return node
+	return c.find(c.hash([]byte(name)), []byte(name))
 }
 
-func attach(c *Cache, node, parent *block.Node, position int) {
-	c.Attach(c.Hash([]byte(node.Name())), node, parent, position)
+func hold(c *Cache, node, parent *block.Node, position int) {
+	c.hold(c.hash([]byte(nameOf(node))), node, parent, position)
 }
 
 // expectSound expects that the cache finds every node it holds, holds no name
@@ -62,11 +63,11 @@ func expectSound(t *testing.T, c *Cache, limit int64) {
 		s := &c.shards[i]
 		var bytes int64
 		for _, node := range s.ring {
-			hash := c.Hash([]byte(node.Name()))
+			hash := c.hash([]byte(node.Name()))
 			if c.shard(hash) != s || get(s, hash, node.Name()) != node {
 				t.Fatalf("%q is held and not found", node.Name())
 			}
-			bytes += int64(node.Memory())
+			bytes += int64((*block.Node)(node).Memory())
 		}
 		slots := 0
 		for _, slot := range s.table {
@@ -93,7 +94,7 @@ func TestCacheBound(t *testing.T) {
 	for i := range 3000 {
 		node := newNode(t, fmt.Sprint(i), random.IntN(1500))
 		add(c, node, true)
-		if found := lookup(c, node.Name()); found != node {
+		if found := lookup(c, nameOf(node)); found != node {
 			t.Fatalf("node %d is not found after it was added", i)
 		}
 		if i%100 == 0 {
@@ -183,16 +184,16 @@ func TestCacheCollisions(t *testing.T) {
 	c := NewCache(1 << 20)
 	const hash = 7
 	for i := range 50 {
-		c.Add(hash, newNode(t, fmt.Sprint(i), 10), true)
+		c.add(hash, fmt.Sprint(i), newNode(t, fmt.Sprint(i), 10), true)
 	}
 	for i := range 50 {
 		name := fmt.Sprint(i)
-		if node, ok := c.Get(hash, []byte(name)); !ok || node.Name() != name {
+		if node := c.find(hash, []byte(name)); node == nil || nameOf(node) != name {
 			t.Errorf("%q is not found", name)
 		}
 	}
-	if node, ok := c.Get(hash, []byte("50")); ok {
-		t.Errorf("%q is found for another name", node.Name())
+	if node := c.find(hash, []byte("50")); node != nil {
+		t.Errorf("%q is found for another name", nameOf(node))
 	}
 }
 
@@ -212,17 +213,17 @@ func TestCacheStats(t *testing.T) {
 	}
 }
 
-// TestCacheAttach: a parent points to a child as long as the cache holds it.
-func TestCacheAttach(t *testing.T) {
+// TestCacheHold: a parent points to a child as long as the cache holds it.
+func TestCacheHold(t *testing.T) {
 	const limit = 16 * 1000
 	c, parent := NewCache(limit), newParent(t)
 	child, stranger, double := newNode(t, "child", 100), newNode(t, "stranger", 100), newNode(t, "child", 100)
 	add(c, child, true)
-	attach(c, child, parent, 1)
-	attach(c, stranger, parent, 2) // is not in the cache
-	attach(c, double, parent, 3)   // nor is this one, though another of its name is
+	hold(c, child, parent, 1)
+	hold(c, stranger, parent, 2) // is not in the cache
+	hold(c, double, parent, 3)   // nor is this one, though another of its name is
 	for position, want := range []*block.Node{nil, child, nil, nil} {
-		if got := parent.Child(position); got != want {
+		if got := c.Peek(parent, position); got != want {
 			t.Errorf("position %d points to %v, want %v", position, got, want)
 		}
 	}
@@ -232,7 +233,7 @@ func TestCacheAttach(t *testing.T) {
 		}
 		add(c, newNode(t, fmt.Sprint(i), 100), true)
 	}
-	if parent.Child(1) != nil {
+	if c.Peek(parent, 1) != nil {
 		t.Error("the parent points to a child that the cache has dropped")
 	}
 }
@@ -240,7 +241,7 @@ func TestCacheAttach(t *testing.T) {
 // lookupQuietly reports whether the cache has a node, and does not count as a
 // use of it.
 func lookupQuietly(c *Cache, name string) bool {
-	hash := c.Hash([]byte(name))
+	hash := c.hash([]byte(name))
 	return get(c.shard(hash), hash, name) != nil
 }
 
@@ -258,16 +259,16 @@ func TestCacheConcurrently(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(worker), 1))
 			for range 5000 {
 				node := nodes[random.IntN(len(nodes))]
-				found := lookup(c, node.Name())
+				found := lookup(c, nameOf(node))
 				if found == nil {
 					add(c, node, random.IntN(4) > 0)
 				} else if found != node {
-					t.Errorf("%q is found for %q", found.Name(), node.Name())
+					t.Errorf("%q is found for %q", nameOf(found), nameOf(node))
 					return
 				}
-				attach(c, node, parent, random.IntN(4))
-				if child := parent.Child(random.IntN(4)); child != nil {
-					child.Touch()
+				hold(c, node, parent, random.IntN(4))
+				if child := c.Peek(parent, random.IntN(4)); child != nil {
+					c.Touch(child)
 				}
 				c.Stats()
 			}
@@ -276,8 +277,8 @@ func TestCacheConcurrently(t *testing.T) {
 	wg.Wait()
 	expectSound(t, c, limit)
 	for position := range 4 {
-		if child := parent.Child(position); child != nil && !lookupQuietly(c, child.Name()) {
-			t.Errorf("the parent points to %q, which the cache has dropped", child.Name())
+		if child := c.Peek(parent, position); child != nil && !lookupQuietly(c, nameOf(child)) {
+			t.Errorf("the parent points to %q, which the cache has dropped", nameOf(child))
 		}
 	}
 }

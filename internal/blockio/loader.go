@@ -50,10 +50,10 @@ type Loader struct {
 }
 
 const (
-	// dear is how long loads take, in the mean, before it pays to keep what a
-	// walk has loaded: a store in memory gives it again in about the time that
-	// the cache takes.
-	dear = 4 * time.Microsecond
+	// worthKeeping is how long loads take, in the mean, before a walk that reads
+	// ahead keeps what it has loaded: a store in memory returns a block in about
+	// the time that the cache takes.
+	worthKeeping = 4 * time.Microsecond
 	// slow is how long loads take, in the mean, before it pays to have several
 	// under way: a goroutine for each and waiting for it cost more than a
 	// store in memory needs for the load itself.
@@ -63,11 +63,8 @@ const (
 	window = 16
 )
 
-// Slow says whether loads take so long that it pays to have several under way.
+// Slow reports whether loads take so long that it pays to have several under way.
 func (l *Loader) Slow() bool { return l.mean.Load() > int64(slow) }
-
-// dear says whether loads take so long that it pays to keep what came of them.
-func (l *Loader) dear() bool { return l.mean.Load() > int64(dear) }
 
 // took keeps the mean of how long loads take.
 func (l *Loader) took(d time.Duration) {
@@ -85,11 +82,8 @@ func NewLoader(lsys *linking.LinkSystem, cacheBytes, maxRead int64) *Loader {
 // LinkSystem is the LinkSystem that blocks come from.
 func (l *Loader) LinkSystem() *linking.LinkSystem { return &l.lsys }
 
-// Caches says whether anything is kept in memory.
-func (l *Loader) Caches() bool { return l.cache.limit() > 0 }
-
-// CacheStats tells what the cache has done and holds.
-func (l *Loader) CacheStats() CacheStats { return l.cache.Stats() }
+// Cache returns the cache that the loader looks in first.
+func (l *Loader) Cache() *Cache { return l.cache }
 
 // Root loads and parses a root block. Faults come without link and path.
 func (l *Loader) Root(ctx context.Context, link datamodel.Link, given params.Params) (*block.Node, params.Params, error) {
@@ -111,57 +105,53 @@ func (l *Loader) Root(ctx context.Context, link datamodel.Link, given params.Par
 	return node, p, err
 }
 
-// Child gives the child node that the link at position of a node leads to:
-// from memory if it is there, else from the store. Faults come without link
-// and path. Equal loads under way at the same time are one.
-//
-// keep says that the child is to stay in memory in place of others; walks over
-// a whole map go without, so that they do not push out what lookups use.
-func (l *Loader) Child(ctx context.Context, parent *block.Node, position int, p params.Params, keep bool) (*block.Node, error) {
-	if child := l.attached(parent, position); child != nil {
+// Retention says whether a node that is loaded stays in the cache.
+type Retention uint8
+
+const (
+	// Discard keeps nothing. It is for walks that load one block after another
+	// on their caller's goroutine: which blocks they load must not depend on how
+	// long earlier loads took.
+	Discard Retention = iota
+	// KeepIfRoom keeps the node where it takes no other's room and loads are
+	// not about as fast as the cache. It is for walks over a whole map, which
+	// must not push out what lookups use.
+	KeepIfRoom
+	// Keep keeps the node in place of others, and has its parent point to it.
+	// It is for lookups and edits.
+	Keep
+)
+
+// Child returns the child that the link at position of a node leads to: from
+// memory if it is there, else from the store. Faults come without link and
+// path. Equal loads under way at the same time are one.
+func (l *Loader) Child(ctx context.Context, parent *block.Node, position int, p params.Params, retain Retention) (*block.Node, error) {
+	if child := l.cache.peek(parent, position); child != nil {
 		return child, nil
 	}
 	binaryCID := parent.Link(position)
-	hash := l.cache.Hash(binaryCID)
-	child, ok := l.cache.Get(hash, binaryCID)
-	if !ok {
+	hash := l.cache.hash(binaryCID)
+	child := l.cache.find(hash, binaryCID)
+	if child == nil {
 		var err error
-		if child, err = l.fetch(ctx, hash, binaryCID, p, keep); err != nil {
+		if child, err = l.fetch(ctx, hash, binaryCID, p, retain); err != nil {
 			return nil, err
 		}
 	}
-	if keep {
-		l.cache.Attach(hash, child, parent, position)
+	if retain == Keep {
+		l.cache.hold(hash, child, parent, position)
 	}
 	return child, nil
 }
 
-// CountHits counts nodes that a lookup found through their parents, without
-// asking for them here; where is as for Cache.CountHits.
-func (l *Loader) CountHits(n int, where byte) {
-	if n > 0 {
-		l.cache.CountHits(n, where)
-	}
-}
-
-// attached gives the child that a parent points to, or nil.
-func (l *Loader) attached(parent *block.Node, position int) *block.Node {
-	child := parent.Child(position)
-	if child != nil {
-		child.Touch()
-		l.cache.CountHits(1, byte(position))
-	}
-	return child
-}
-
 // fetch loads and parses a node below the root, and offers it to the cache.
-func (l *Loader) fetch(ctx context.Context, hash uint64, binaryCID []byte, p params.Params, keep bool) (*block.Node, error) {
+func (l *Loader) fetch(ctx context.Context, hash uint64, binaryCID []byte, p params.Params, retain Retention) (*block.Node, error) {
 	return l.flights.Do(ctx, binaryCID, func() (*block.Node, error) {
 		link, buffer, err := l.readChild(ctx, binaryCID)
 		if err != nil {
 			return nil, err
 		}
-		return l.parseChild(hash, link, buffer, p, keep)
+		return l.parseChild(hash, link, buffer, p, retain)
 	})
 }
 
@@ -176,18 +166,17 @@ func (l *Loader) readChild(ctx context.Context, binaryCID []byte) (link cidlink.
 	return link, buffer, err
 }
 
-// parseChild checks and parses it, gives the buffer back, and offers the node
-// to the cache; what a walk has loaded only where loads are dear.
-func (l *Loader) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p params.Params, keep bool) (*block.Node, error) {
+// parseChild checks and parses that block, puts the buffer back into its pool,
+// and adds the node to the cache.
+func (l *Loader) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p params.Params, retain Retention) (*block.Node, error) {
 	node, err := l.parse(link, buffer, func(dagCBOR []byte) (*block.Node, error) {
 		return block.Parse(dagCBOR, p)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if keep || l.dear() {
-		node.SetName(link.KeyString())
-		l.cache.Add(hash, node, keep)
+	if retain == Keep || retain == KeepIfRoom && l.mean.Load() > int64(worthKeeping) {
+		l.cache.add(hash, link.KeyString(), node, retain == Keep)
 	}
 	return node, nil
 }

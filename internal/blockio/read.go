@@ -24,12 +24,12 @@ type Unparsed struct {
 // memory is given at once. There is neither where another one is loading the
 // child, since Read does not wait.
 func (l *Loader) Read(ctx context.Context, parent *block.Node, position int) (child *block.Node, u Unparsed, err error) {
-	if child := l.attached(parent, position); child != nil {
+	if child := l.cache.peek(parent, position); child != nil {
 		return child, Unparsed{}, nil
 	}
 	binaryCID := parent.Link(position)
-	hash := l.cache.Hash(binaryCID)
-	if child, ok := l.cache.Get(hash, binaryCID); ok {
+	hash := l.cache.hash(binaryCID)
+	if child := l.cache.find(hash, binaryCID); child != nil {
 		return child, Unparsed{}, nil
 	}
 	mine, _ := l.flights.Begin(binaryCID)
@@ -52,7 +52,7 @@ func (l *Loader) Read(ctx context.Context, parent *block.Node, position int) (ch
 // Parse is the second half, for any goroutine.
 func (l *Loader) Parse(u Unparsed, p params.Params) (*block.Node, error) {
 	defer l.flights.End(u.flight)
-	node, err := l.parseChild(u.hash, u.link, u.buffer, p, false)
+	node, err := l.parseChild(u.hash, u.link, u.buffer, p, KeepIfRoom)
 	u.flight.Set(node, err, false)
 	return node, err
 }

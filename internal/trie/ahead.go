@@ -120,7 +120,7 @@ func (w *Walker) wait(v *Visit) error {
 }
 
 func (w *Walker) load(v *Visit) (*block.Node, error) {
-	node, err := w.tree.child(w.ctx, v.above, v.position, v.depth, false)
+	node, err := w.tree.child(w.ctx, v.above, v.position, v.depth, w.retain)
 	if err != nil {
 		return nil, locatedCID(err, v.CID(), v.Path())
 	}

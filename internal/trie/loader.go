@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 )
 
@@ -112,7 +113,7 @@ func (l *loader) single(p *plan, parent *block.Node, position, depth int) (*bloc
 			return nil, err
 		}
 	}
-	return l.tree.child(l.ctx, parent, position, depth, true)
+	return l.tree.child(l.ctx, parent, position, depth, blockio.Keep)
 }
 
 // leaveAlone keeps a place free for a load of a part's own, until accompany.
@@ -228,7 +229,7 @@ func (l *loader) fits(v *visit) bool {
 
 // load loads the node of a visit that is begun.
 func (l *loader) load(v *visit) {
-	node, err := l.tree.child(l.ctx, v.parent, v.position, v.depth, true)
+	node, err := l.tree.child(l.ctx, v.parent, v.position, v.depth, blockio.Keep)
 	if err != nil {
 		l.fail(locatedCID(err, v.parent.Link(v.position), l.tree.path(v)))
 		return

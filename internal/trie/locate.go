@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 )
 
@@ -41,7 +42,7 @@ func (t *Tree) Locate(ctx context.Context, key []byte) (Route, error) {
 			}
 			break
 		}
-		child, err := t.child(ctx, node, position, depth+1, true)
+		child, err := t.child(ctx, node, position, depth+1, blockio.Keep)
 		if err != nil {
 			return route, locatedCID(err, node.Link(position), t.pathOf(digest, depth+1))
 		}

@@ -10,7 +10,7 @@ import (
 // them at the same time, where the store is slow. It says nothing of what
 // cannot be loaded, and ends with the first of that: a lookup will come to it.
 func (t *Tree) Prefetch(ctx context.Context, keys [][]byte, ahead int) {
-	if len(keys) < 2 || ahead < 2 || !t.loader.Caches() {
+	if len(keys) < 2 || ahead < 2 || !t.loader.Cache().Keeps() {
 		return
 	}
 	if !t.loader.Slow() { // or nothing was loaded yet

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 )
 
 // Sample is some of the nodes at one depth.
@@ -77,7 +78,7 @@ func (t *Tree) load(ctx context.Context, links []sampleLink, depth, ahead int) (
 	errs := make([]error, len(links))
 	load := func(i int) {
 		l := links[i]
-		node, err := t.child(ctx, l.parent.Node, l.position, depth, true)
+		node, err := t.child(ctx, l.parent.Node, l.position, depth, blockio.Keep)
 		if err != nil {
 			errs[i] = locatedCID(err, l.parent.Link(l.position), l.path())
 		}

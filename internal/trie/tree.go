@@ -74,22 +74,22 @@ func (t *Tree) Link() datamodel.Link { return t.link }
 func (t *Tree) Lookup(ctx context.Context, key []byte) (value []byte, ok bool, err error) {
 	var buf keyhash.Buffer
 	digest := t.hasher.Sum(&buf, key)
-	node, hits := t.root, 0
+	cache, node, hits := t.loader.Cache(), t.root, 0
 	for depth := 0; hasBits(8*len(digest), depth, t.params.BitWidth); depth++ {
 		position, there := node.Find(keyhash.Index(digest, depth, t.params.BitWidth))
 		if !there {
 			break
 		}
-		child := node.Child(position)
+		child := cache.Peek(node, position)
 		if child != nil { // nearly always, where the cache holds the map
-			child.Touch()
+			cache.Touch(child)
 			hits++
 			err = t.checkDepth(child, depth+1)
 		} else if !node.IsLink(position) {
 			value, ok = node.Value(position, key)
 			break
 		} else {
-			child, err = t.child(ctx, node, position, depth+1, true)
+			child, err = t.child(ctx, node, position, depth+1, blockio.Keep)
 		}
 		if err != nil {
 			err = locatedCID(err, node.Link(position), t.pathOf(digest, depth+1))
@@ -98,7 +98,7 @@ func (t *Tree) Lookup(ctx context.Context, key []byte) (value []byte, ok bool, e
 		node = child
 	}
 	// Once, and at the end: counting is a write that others wait for.
-	t.loader.CountHits(hits, byte(keyhash.Head(digest)))
+	cache.CountHits(hits, byte(keyhash.Head(digest)))
 	return value, ok, err
 }
 
@@ -116,8 +116,8 @@ func (t *Tree) pathOf(digest []byte, depth int) fault.Path {
 
 // child gives the child node, at depth, that the link at position of its
 // parent leads to.
-func (t *Tree) child(ctx context.Context, parent *block.Node, position, depth int, keep bool) (*block.Node, error) {
-	node, err := t.loader.Child(ctx, parent, position, t.params, keep)
+func (t *Tree) child(ctx context.Context, parent *block.Node, position, depth int, retain blockio.Retention) (*block.Node, error) {
+	node, err := t.loader.Child(ctx, parent, position, t.params, retain)
 	if err != nil {
 		return nil, err
 	}

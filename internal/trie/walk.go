@@ -7,6 +7,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 )
@@ -37,6 +38,7 @@ type Walker struct {
 	stack     []frame
 
 	// How nodes come to be in memory when their turn comes: see ahead.go.
+	retain  blockio.Retention
 	ahead   int           // loads under way at most
 	bundles int           // bundles under way at most; 0 for none at all
 	next    []*Visit      // to be started together
@@ -93,6 +95,9 @@ const (
 // flight; 1 means that nothing is loaded before it is needed.
 func (t *Tree) Walk(ctx context.Context, ahead int) *Walker {
 	w := &Walker{ctx: ctx, tree: t, ahead: ahead, wake: make(chan struct{}, 1)}
+	if ahead > 1 {
+		w.retain = blockio.KeepIfRoom
+	}
 	if processors := runtime.GOMAXPROCS(0); processors > 1 {
 		w.bundles = min(processors, maxBundles)
 	}

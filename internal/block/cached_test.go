@@ -10,23 +10,25 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-func parseForTest(t *testing.T, raw []byte) *Node {
+func parseForTest(t *testing.T, raw []byte) *Cached {
 	t.Helper()
 	node, err := Parse(raw, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 3, BucketSize: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return node
+	return (*Cached)(node)
 }
 
 // withLinks returns a node with a bucket at position 0 and links at 1 and 2.
-func withLinks(t *testing.T) *Node {
+func withLinks(t *testing.T) *Cached {
 	link := append([]byte{0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x71, 0x12, 0x20}, make([]byte, 32)...)
 	raw := append([]byte("\x82\x41\x07\x83\x81\x82\x43key\x00"), link...)
 	return parseForTest(t, append(raw, link...))
 }
 
-func leaf(t *testing.T) *Node { return parseForTest(t, []byte("\x82\x41\x01\x81\x81\x82\x43key\x00")) }
+func leaf(t *testing.T) *Cached {
+	return parseForTest(t, []byte("\x82\x41\x01\x81\x81\x82\x43key\x00"))
+}
 
 func TestHold(t *testing.T) {
 	parent, child, other := withLinks(t), leaf(t), leaf(t)
@@ -35,16 +37,16 @@ func TestHold(t *testing.T) {
 	}
 	child.Hold(parent, 1)
 	other.Hold(parent, 2)
-	if parent.Child(0) != nil || parent.Child(1) != child || parent.Child(2) != other {
+	if parent.Child(0) != nil || parent.Child(1) != (*Node)(child) || parent.Child(2) != (*Node)(other) {
 		t.Error("the parent does not point to its children")
 	}
 	child.Release()
-	if parent.Child(1) != nil || parent.Child(2) != other {
+	if parent.Child(1) != nil || parent.Child(2) != (*Node)(other) {
 		t.Error("Release let go of the wrong child")
 	}
 	child.Release() // twice is once
 	child.Hold(parent, 1)
-	if parent.Child(1) != child {
+	if parent.Child(1) != (*Node)(child) {
 		t.Error("the child is not held again")
 	}
 }
@@ -58,19 +60,19 @@ func TestHoldAfterRelease(t *testing.T) {
 	child.Release()
 	child.Hold(b, 1)
 	child.Hold(a, 1)
-	if a.Child(1) != child || b.Child(1) != child {
+	if a.Child(1) != (*Node)(child) || b.Child(1) != (*Node)(child) {
 		t.Errorf("the parents point to %v and %v", a.Child(1), b.Child(1))
 	}
 }
 
-// TestReleaseLeavesOthers: a place that has come to point to another node is
-// left alone.
+// TestReleaseLeavesOthers: a pointer that leads to another node meanwhile is left
+// alone.
 func TestReleaseLeavesOthers(t *testing.T) {
 	parent, child, other := withLinks(t), leaf(t), leaf(t)
 	child.Hold(parent, 1)
 	other.Hold(parent, 1)
 	child.Release()
-	if parent.Child(1) != other {
+	if parent.Child(1) != (*Node)(other) {
 		t.Error("the node that came later was let go of")
 	}
 }
@@ -79,13 +81,13 @@ func TestReleaseLeavesOthers(t *testing.T) {
 // oldest lets go.
 func TestHoldIsBounded(t *testing.T) {
 	child := leaf(t)
-	var parents []*Node
-	for i := range maxHolders + 2 {
+	var parents []*Cached
+	for i := range maxParents + 2 {
 		parents = append(parents, withLinks(t))
 		child.Hold(parents[i], 1)
 	}
 	for i, parent := range parents {
-		want := child
+		want := (*Node)(child)
 		if i < 2 {
 			want = nil
 		}
@@ -139,17 +141,17 @@ func TestTouch(t *testing.T) {
 // TestMemory: what a node is said to hold is what it takes, within a tenth.
 func TestMemory(t *testing.T) {
 	const n = 2000
-	for name, makeNode := range map[string]func(t *testing.T) *Node{"leaf": leaf, "with children": func(t *testing.T) *Node {
+	for name, makeNode := range map[string]func(t *testing.T) *Cached{"leaf": leaf, "with children": func(t *testing.T) *Cached {
 		parent := withLinks(t)
-		parent.makePlaces()
+		parent.pointers()
 		return parent
 	}} {
 		t.Run(name, func(t *testing.T) {
-			nodes := make([]*Node, n)
+			nodes := make([]*Cached, n)
 			before, said := heapBytes(), 0
 			for i := range nodes {
 				nodes[i] = makeNode(t)
-				said += nodes[i].Memory()
+				said += (*Node)(nodes[i]).Memory()
 			}
 			took := int(heapBytes() - before)
 			if took > said*11/10 || took < said*9/10 {
