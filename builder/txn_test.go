@@ -92,6 +92,11 @@ func TestFailedWriteOpener(t *testing.T) {
 				return brokenWriter{}, func(datamodel.Link) error { return nil }, nil
 			}
 		},
+		"short write": func(lsys *linking.LinkSystem) {
+			lsys.StorageWriteOpener = func(linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
+				return shortWriter{}, func(datamodel.Link) error { t.Error("the block is committed"); return nil }, nil
+			}
+		},
 		"none": func(lsys *linking.LinkSystem) { lsys.StorageWriteOpener = nil },
 	}
 	for name, breakIt := range failures {
@@ -99,7 +104,11 @@ func TestFailedWriteOpener(t *testing.T) {
 			lsys := s.LinkSystem()
 			breakIt(lsys)
 			_, err := hamttest.ByAssembler(t.Context(), builder.Prototype{LinkSystem: lsys}, hamttest.Numbered(3))
-			if err == nil || name != "none" && !errors.Is(err, hamttest.ErrStore) {
+			want := hamttest.ErrStore
+			if name == "short write" {
+				want = io.ErrShortWrite
+			}
+			if err == nil || name != "none" && !errors.Is(err, want) {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -109,6 +118,11 @@ func TestFailedWriteOpener(t *testing.T) {
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, hamttest.ErrStore }
+
+// shortWriter breaks the contract of io.Writer: it returns no error.
+type shortWriter struct{}
+
+func (shortWriter) Write(p []byte) (int, error) { return len(p) - 1, nil }
 
 // TestNothingToCommit: neither no change nor one back to what there is writes
 // anything.

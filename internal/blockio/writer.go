@@ -200,7 +200,11 @@ func (w *Writer) write(ctx context.Context, link datamodel.Link, encoded []byte)
 	if err != nil {
 		return err
 	}
-	if _, err := writer.Write(encoded); err != nil {
+	n, err := writer.Write(encoded)
+	if err == nil && n < len(encoded) { // which io.Writer forbids, and some do
+		err = io.ErrShortWrite
+	}
+	if err != nil {
 		return err
 	}
 	return commit(link)
