@@ -15,12 +15,12 @@ type Store interface {
 	// go-ipld-prime code. Blocks are checked against their links as they are
 	// loaded. Where the Store is Writable, what it stores goes through Put.
 	LinkSystem() *linking.LinkSystem
-	// Get gives the bytes of a block: an error that is NotFound where the store
-	// has not got it. What comes from another machine has been checked against
-	// the CID; from a local store it comes as it is there. The bytes may be
-	// shared with others who asked: do not change them.
+	// Get returns the bytes of a block; the error is NotFound where the store does
+	// not have it. Whether they were checked against the CID, Checks reports;
+	// GetChecked sees to it. They may be shared with other callers and must not be
+	// changed.
 	Get(ctx context.Context, c cid.Cid) ([]byte, error)
-	// Has says whether the store has a block.
+	// Has reports whether the store has a block.
 	Has(ctx context.Context, c cid.Cid) (bool, error)
 	// DefaultRoot is the root that is meant where none is named.
 	DefaultRoot() (cid.Cid, bool)

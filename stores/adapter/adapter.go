@@ -4,8 +4,7 @@
 // from the module proxy, and these stand in for them.
 //
 // The blockstore or datastore stays its owner's: Close leaves it open, and its
-// locks, its garbage collection and its durability are its own. What it gives
-// is not checked by Get, and is by the LinkSystem.
+// locks, its garbage collection and its durability are its own.
 package adapter
 
 import (
@@ -19,45 +18,26 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	format "github.com/ipfs/go-ipld-format"
-	"github.com/ipld/go-ipld-prime/linking"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
-// store is a place of blocks with its LinkSystem, which knows the blocks that
-// are in their CIDs: those do not come here.
+// keeper is where a store keeps its blocks.
+type keeper interface {
+	get(ctx context.Context, c cid.Cid) ([]byte, error)
+	has(ctx context.Context, c cid.Cid) (bool, error)
+	put(ctx context.Context, c cid.Cid, block []byte) error
+	sync(ctx context.Context) error
+}
+
+// store is a keeper of blocks, as a store.
 type store struct {
-	blocks interface {
-		get(ctx context.Context, c cid.Cid) ([]byte, error)
-		has(ctx context.Context, c cid.Cid) (bool, error)
-		put(ctx context.Context, c cid.Cid, block []byte) error
-		sync(ctx context.Context) error
-	}
-	lsys *linking.LinkSystem
+	stores.WritableBase
+	blocks keeper
 }
 
-func (s *store) LinkSystem() *linking.LinkSystem { return s.lsys }
-
-func (s *store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
-	if block, ok := stores.Inlined(c); ok {
-		return block, nil
-	}
-	return s.blocks.get(ctx, c)
-}
-
-func (s *store) Has(ctx context.Context, c cid.Cid) (bool, error) {
-	if _, ok := stores.Inlined(c); ok {
-		return true, nil
-	}
-	has, err := s.blocks.has(ctx, c)
-	return has, about(c, err)
-}
-
-func (s *store) Put(ctx context.Context, c cid.Cid, block []byte) error {
-	if _, ok := stores.Inlined(c); ok {
-		return nil
-	}
-	return about(c, s.blocks.put(ctx, c, block))
+func newStore(blocks keeper) *store {
+	return &store{stores.NewWritableBase(stores.Blocks{Get: blocks.get, Has: blocks.has}, blocks.put), blocks}
 }
 
 // about says which block an error is about.
@@ -72,17 +52,13 @@ func (s *store) Sync() error { return s.blocks.sync(context.Background()) }
 
 func (s *store) Publish(ctx context.Context, _ cid.Cid) error { return s.blocks.sync(ctx) }
 
-func (s *store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }
-
 func (s *store) Close() error { return nil }
 
 // Blockstore makes a store of a boxo blockstore. It is safe for concurrent use
 // as far as that is. A blockstore has no means to sync: what it has taken is as
 // durable as it makes it, and Publish adds nothing.
 func Blockstore(bs blockstore.Blockstore) stores.Writable {
-	s := &store{blocks: inBlockstore{bs}}
-	s.lsys = stores.Writing(stores.ReadingBlocks(s.Get), s.Put)
-	return s
+	return newStore(inBlockstore{bs})
 }
 
 type inBlockstore struct{ blockstore.Blockstore }
@@ -98,14 +74,17 @@ func (s inBlockstore) get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return block.RawData(), nil
 }
 
-func (s inBlockstore) has(ctx context.Context, c cid.Cid) (bool, error) { return s.Has(ctx, c) }
+func (s inBlockstore) has(ctx context.Context, c cid.Cid) (bool, error) {
+	has, err := s.Has(ctx, c)
+	return has, about(c, err)
+}
 
 func (s inBlockstore) put(ctx context.Context, c cid.Cid, data []byte) error {
 	block, err := blocks.NewBlockWithCid(data, c)
 	if err != nil {
-		return err
+		return about(c, err)
 	}
-	return s.Put(ctx, block)
+	return about(c, s.Put(ctx, block))
 }
 
 func (s inBlockstore) sync(context.Context) error { return nil }
@@ -122,9 +101,7 @@ func (s inBlockstore) sync(context.Context) error { return nil }
 // once in package autobatch and, since that is not for concurrent use, in
 // package sync.
 func Datastore(d datastore.Datastore, namespace datastore.Key) stores.Writable {
-	s := &store{blocks: inDatastore{d, namespace}}
-	s.lsys = stores.Writing(stores.ReadingBlocks(s.Get), s.Put)
-	return s
+	return newStore(inDatastore{d, namespace})
 }
 
 type inDatastore struct {
@@ -144,10 +121,13 @@ func (s inDatastore) get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return block, about(c, err)
 }
 
-func (s inDatastore) has(ctx context.Context, c cid.Cid) (bool, error) { return s.Has(ctx, s.key(c)) }
+func (s inDatastore) has(ctx context.Context, c cid.Cid) (bool, error) {
+	has, err := s.Has(ctx, s.key(c))
+	return has, about(c, err)
+}
 
 func (s inDatastore) put(ctx context.Context, c cid.Cid, block []byte) error {
-	return s.Put(ctx, s.key(c), block)
+	return about(c, s.Put(ctx, s.key(c), block))
 }
 
 func (s inDatastore) sync(ctx context.Context) error { return s.Sync(ctx, s.namespace) }

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipld/go-ipld-prime/linking"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/flight"
@@ -59,7 +58,7 @@ func Open(dir string, below stores.Store, o Options) (Cache, error) {
 		return nil, fmt.Errorf("cache %s: %w", dir, err)
 	}
 	c := &cache{dir: dir, below: below, files: files(dir), account: account, warn: o.Warn}
-	c.lsys = stores.ReadingBlocks(c.Get)
+	c.Base = stores.NewBase(stores.Blocks{Get: c.get, Has: c.has, Checked: true})
 	writable, canWrite := below.(stores.Writable)
 	named, hasNames := below.(stores.Named)
 	if !canWrite {
@@ -72,7 +71,7 @@ func Open(dir string, below stores.Store, o Options) (Cache, error) {
 		return c, nil
 	}
 	w := &writing{c, writable}
-	stores.Writing(c.lsys, w.Put)
+	stores.Writing(c.LinkSystem(), w.Put)
 	if hasNames {
 		return struct {
 			*writing
@@ -84,9 +83,9 @@ func Open(dir string, below stores.Store, o Options) (Cache, error) {
 
 // cache is in front of a store that is only read.
 type cache struct {
+	stores.Base
 	dir     string
 	below   stores.Store
-	lsys    *linking.LinkSystem
 	files   files
 	account *account
 	flights flight.Group
@@ -119,14 +118,9 @@ func (w *writing) Sync() error {
 
 func (w *writing) Has(ctx context.Context, c cid.Cid) (bool, error) { return w.below.Has(ctx, c) }
 
-func (c *cache) LinkSystem() *linking.LinkSystem { return c.lsys }
-
 func (c *cache) DefaultRoot() (cid.Cid, bool) { return c.below.DefaultRoot() }
 
-func (c *cache) Has(ctx context.Context, id cid.Cid) (bool, error) {
-	if _, ok := stores.Inlined(id); ok {
-		return true, nil
-	}
+func (c *cache) has(ctx context.Context, id cid.Cid) (bool, error) {
 	has, err := c.files.has(id)
 	c.failed(err)
 	if has {
@@ -135,29 +129,27 @@ func (c *cache) Has(ctx context.Context, id cid.Cid) (bool, error) {
 	return c.below.Has(ctx, id)
 }
 
-// Get gives a block that was checked against its CID. Who asks for the same
-// block at the same time gets the same bytes: nobody may change them.
-func (c *cache) Get(ctx context.Context, id cid.Cid) ([]byte, error) {
-	if block, ok := stores.Inlined(id); ok {
-		return block, nil
-	}
+// get returns a block that was checked against its CID. Callers that ask for the
+// same block at the same time get the same bytes.
+func (c *cache) get(ctx context.Context, id cid.Cid) ([]byte, error) {
 	if block, ok := c.cached(id); ok {
 		return block, nil
 	}
 	return c.flights.Do(ctx, id, func() ([]byte, error) { return c.fetch(ctx, id) })
 }
 
-// cached gives a block that is in the cache as it should be.
+// cached returns a block that is in the cache as it should be. One that is not is
+// removed.
 func (c *cache) cached(id cid.Cid) (block []byte, ok bool) {
 	block, err := c.files.read(id, c.failed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false
 	}
-	c.failed(err)
-	if err != nil {
+	if err != nil && !errors.Is(err, stores.ErrTooLarge) {
+		c.failed(err)
 		return nil, false
 	}
-	if stores.Check(id, block) == nil {
+	if err == nil && stores.Check(id, block) == nil {
 		c.hits.Add(1)
 		return block, true
 	}
@@ -168,18 +160,15 @@ func (c *cache) cached(id cid.Cid) (block []byte, ok bool) {
 	return nil, false
 }
 
-// fetch gives a block of the store below, and keeps it.
+// fetch returns a block of the store below, checked, and keeps it.
 func (c *cache) fetch(ctx context.Context, id cid.Cid) ([]byte, error) {
 	// Whoever fetched it may have been done just before this flight began.
 	if block, ok := c.cached(id); ok {
 		return block, nil
 	}
 	c.misses.Add(1)
-	block, err := c.below.Get(ctx, id)
+	block, err := stores.GetChecked(ctx, c.below, id)
 	if err != nil {
-		return nil, err
-	}
-	if err := stores.Check(id, block); err != nil {
 		return nil, err
 	}
 	c.keep(id, block)

@@ -329,7 +329,7 @@ func TestDamagedInCache(t *testing.T) {
 	if after := c.Stats().Bytes; after != before || after != onDisk(t, dir) {
 		t.Errorf("%d bytes before, %d after", before, after)
 	}
-	for n, damaged := range [][]byte{nil, whole[:4096], flipped, append(bytes.Clone(whole), 0), make([]byte, 100_000)} {
+	for n, damaged := range [][]byte{nil, whole[:4096], flipped, append(bytes.Clone(whole), 0), make([]byte, 100_000), make([]byte, stores.MaxBlockBytes+1)} {
 		if err := os.WriteFile(path, damaged, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -1,12 +1,10 @@
 package cache
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,8 +40,8 @@ func (f files) path(c cid.Cid) string {
 	return filepath.Join(f.shard(hash[len(hash)-1]), dshelp.MultihashToDsKey(hash).BaseNamespace())
 }
 
-// read gives a block as it is there, and notes that it was used, or tells that
-// it could not.
+// read returns a block as it is there, and notes that it was used; it calls failed
+// with the error where that cannot be noted.
 func (f files) read(c cid.Cid, failed func(error)) ([]byte, error) {
 	path := f.path(c)
 	file, err := os.Open(path)
@@ -60,11 +58,7 @@ func (f files) read(c cid.Cid, failed func(error)) ([]byte, error) {
 			failed(err)
 		}
 	}
-	buffer := bytes.NewBuffer(make([]byte, 0, min(info.Size(), stores.MaxBlockBytes)+bytes.MinRead))
-	if _, err := buffer.ReadFrom(io.LimitReader(file, stores.MaxBlockBytes)); err != nil {
-		return nil, err
-	}
-	return buffer.Bytes(), nil
+	return stores.ReadBlock(file, info.Size())
 }
 
 func (f files) has(c cid.Cid) (bool, error) {

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipld/go-ipld-prime/linking"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
@@ -30,8 +29,8 @@ import (
 // Several builders may have the same target, in any processes: each writes a
 // file of its own, and the last to publish is found there.
 type Builder struct {
+	stores.WritableBase
 	path string
-	lsys *linking.LinkSystem
 
 	mu       sync.RWMutex
 	sections sections
@@ -54,18 +53,12 @@ func Create(path string) (*Builder, error) {
 		return nil, err
 	}
 	b := &Builder{path: path, sections: newSections(), file: file.File, temporary: file}
-	b.lsys = stores.Writing(stores.ReadingBlocks(b.Get), b.Put)
+	b.WritableBase = stores.NewWritableBase(stores.Blocks{Get: b.get, Has: b.has}, b.put)
 	return b, nil
 }
 
-// LinkSystem gives access to the blocks.
-func (b *Builder) LinkSystem() *linking.LinkSystem { return b.lsys }
-
-// Get gives a copy of a block that was put.
-func (b *Builder) Get(_ context.Context, c cid.Cid) ([]byte, error) {
-	if block, ok := stores.Inlined(c); ok {
-		return block, nil
-	}
+// get returns a copy of a block that was put.
+func (b *Builder) get(_ context.Context, c cid.Cid) ([]byte, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	where, ok := b.sections.index[c]
@@ -82,24 +75,16 @@ func (b *Builder) Get(_ context.Context, c cid.Cid) ([]byte, error) {
 	return block, nil
 }
 
-// Has says whether a block was put.
-func (b *Builder) Has(_ context.Context, c cid.Cid) (bool, error) {
+// has reports whether a block was put.
+func (b *Builder) has(_ context.Context, c cid.Cid) (bool, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return b.has(c), nil
+	return b.sections.has(c), nil
 }
 
-func (b *Builder) has(c cid.Cid) bool {
-	if _, ok := stores.Inlined(c); ok {
-		return true
-	}
-	_, ok := b.sections.index[c]
-	return ok
-}
-
-// Put appends a block, unless it is there already. After an error in writing,
-// which full disks give, the CAR cannot be published.
-func (b *Builder) Put(_ context.Context, c cid.Cid, block []byte) error {
+// put appends a block, unless it is there already. After an error in writing,
+// as when the disk is full, the CAR cannot be published.
+func (b *Builder) put(_ context.Context, c cid.Cid, block []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.sections.add(c, block); err != nil {
@@ -129,7 +114,7 @@ func (b *Builder) Put(_ context.Context, c cid.Cid, block []byte) error {
 func (b *Builder) Publish(_ context.Context, root cid.Cid) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.has(root) {
+	if _, inlined := stores.Inlined(root); !inlined && !b.sections.has(root) {
 		return fmt.Errorf("%s: the root: %w", b.path, stores.NotFound{CID: root})
 	}
 	if b.temporary == nil && len(b.sections.pending) == 0 && root.Equals(b.root) {
@@ -222,7 +207,7 @@ func (b *Builder) named(err error) error {
 	return fmt.Errorf("building %s: %w", b.path, err)
 }
 
-// DefaultRoot is the root that was published last.
+// DefaultRoot returns the root that was published last.
 func (b *Builder) DefaultRoot() (cid.Cid, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()

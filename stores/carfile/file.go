@@ -12,7 +12,6 @@ import (
 	format "github.com/ipfs/go-ipld-format"
 	carv2 "github.com/ipld/go-car/v2"
 	"github.com/ipld/go-car/v2/blockstore"
-	"github.com/ipld/go-ipld-prime/linking"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
@@ -24,12 +23,12 @@ import (
 // Open goes through the file to find them, also where a CARv2 has an index:
 // that may be wrong, and a few bytes of it can ask for all memory there is.
 // go-car advises the same. Blocks are found by their hash, whatever codec the
-// CID says. Get gives what is there; it is the LinkSystem that checks it.
+// CID says.
 type File struct {
+	stores.Base
 	file   *os.File
 	blocks *blockstore.ReadOnly
 	roots  []cid.Cid
-	lsys   *linking.LinkSystem
 }
 
 var _ stores.Store = (*File)(nil)
@@ -47,7 +46,7 @@ func Open(path string) (*File, error) {
 	if err := c.index(); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s is not a CAR, or is damaged: %w", path, err), file.Close())
 	}
-	c.lsys = stores.ReadingBlocks(c.Get)
+	c.Base = stores.NewBase(stores.Blocks{Get: c.get, Has: c.has})
 	return c, nil
 }
 
@@ -94,11 +93,7 @@ func (r *readerAt) ReadAt(p []byte, off int64) (int, error) {
 	return copy(p, r.buffer[off-r.at:]), nil
 }
 
-// Get gives a block.
-func (c *File) Get(ctx context.Context, id cid.Cid) ([]byte, error) {
-	if block, ok := stores.Inlined(id); ok {
-		return block, nil
-	}
+func (c *File) get(ctx context.Context, id cid.Cid) ([]byte, error) {
 	block, err := c.blocks.Get(ctx, id)
 	if format.IsNotFound(err) {
 		return nil, stores.NotFound{CID: id}
@@ -109,11 +104,7 @@ func (c *File) Get(ctx context.Context, id cid.Cid) ([]byte, error) {
 	return block.RawData(), nil
 }
 
-// Has says whether a block is there.
-func (c *File) Has(ctx context.Context, id cid.Cid) (bool, error) {
-	if _, ok := stores.Inlined(id); ok {
-		return true, nil
-	}
+func (c *File) has(ctx context.Context, id cid.Cid) (bool, error) {
 	has, err := c.blocks.Has(ctx, id)
 	if err != nil {
 		return false, fmt.Errorf("%s: block %s: %w", c.file.Name(), id, err)
@@ -121,10 +112,7 @@ func (c *File) Has(ctx context.Context, id cid.Cid) (bool, error) {
 	return has, nil
 }
 
-// LinkSystem gives access to the blocks.
-func (c *File) LinkSystem() *linking.LinkSystem { return c.lsys }
-
-// DefaultRoot is the first root of the CAR.
+// DefaultRoot returns the first root of the CAR.
 func (c *File) DefaultRoot() (cid.Cid, bool) {
 	if len(c.roots) == 0 {
 		return cid.Undef, false

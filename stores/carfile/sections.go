@@ -63,6 +63,11 @@ func (s *sections) add(c cid.Cid, block []byte) error {
 
 func (s *sections) full() bool { return len(s.pending) >= fullPending }
 
+func (s *sections) has(c cid.Cid) bool {
+	_, ok := s.index[c]
+	return ok
+}
+
 // flush writes what is pending.
 func (s *sections) flush(w io.Writer) error {
 	if s.err != nil {

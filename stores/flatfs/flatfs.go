@@ -10,7 +10,6 @@
 package flatfs
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +23,6 @@ import (
 	"github.com/ipfs/boxo/datastore/dshelp"
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-ds-flatfs"
-	"github.com/ipld/go-ipld-prime/linking"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
@@ -32,12 +30,11 @@ import (
 // Store is a blocks directory. It is read-only, and safe for concurrent use.
 //
 // Blocks are found by their hash alone, whatever the version and codec of the
-// CID. Get gives what is there, as from any local store; it is the LinkSystem
-// that checks it.
+// CID.
 type Store struct {
+	stores.Base
 	dir   string
 	shard flatfs.ShardFunc
-	lsys  *linking.LinkSystem
 }
 
 var _ stores.Store = (*Store)(nil)
@@ -55,7 +52,7 @@ func Open(dir string) (*Store, error) {
 			return nil, err
 		}
 		s := &Store{dir: blocks, shard: shard}
-		s.lsys = stores.ReadingBlocks(s.Get)
+		s.Base = stores.NewBase(stores.Blocks{Get: s.get, Has: s.has})
 		return s, nil
 	}
 	return nil, fmt.Errorf("%w of flatfs in %s: neither there nor in its directory blocks is a file %s",
@@ -102,14 +99,7 @@ func (s *Store) path(c cid.Cid) string {
 	return filepath.Join(s.dir, s.shard(key), key+".data")
 }
 
-// LinkSystem gives access to the blocks.
-func (s *Store) LinkSystem() *linking.LinkSystem { return s.lsys }
-
-// Get gives a block.
-func (s *Store) Get(_ context.Context, c cid.Cid) ([]byte, error) {
-	if block, ok := stores.Inlined(c); ok {
-		return block, nil
-	}
+func (s *Store) get(_ context.Context, c cid.Cid) ([]byte, error) {
 	block, err := readBlock(s.path(c))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, stores.NotFound{CID: c}
@@ -133,21 +123,14 @@ func readBlock(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close() // read only
-	if info.Size() > stores.MaxBlockBytes {
-		return nil, fmt.Errorf("%s has %d bytes, and no block more than %d", path, info.Size(), stores.MaxBlockBytes)
+	block, err := stores.ReadBlock(file, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	buffer := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
-	if _, err := buffer.ReadFrom(io.LimitReader(file, stores.MaxBlockBytes)); err != nil {
-		return nil, err
-	}
-	return buffer.Bytes(), nil
+	return block, nil
 }
 
-// Has says whether a block is there.
-func (s *Store) Has(_ context.Context, c cid.Cid) (bool, error) {
-	if _, ok := stores.Inlined(c); ok {
-		return true, nil
-	}
+func (s *Store) has(_ context.Context, c cid.Cid) (bool, error) {
 	_, err := os.Stat(s.path(c))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -157,9 +140,6 @@ func (s *Store) Has(_ context.Context, c cid.Cid) (bool, error) {
 	}
 	return true, nil
 }
-
-// DefaultRoot is none.
-func (s *Store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }
 
 // Close does nothing: no file is kept open.
 func (s *Store) Close() error { return nil }

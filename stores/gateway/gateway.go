@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipld/go-ipld-prime/linking"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
@@ -21,9 +20,9 @@ type Options struct {
 // Store is one or more gateways, as a store that can be read. It is safe for
 // concurrent use.
 type Store struct {
+	stores.Base
 	client  *remote.Client
 	sources []*source
-	lsys    *linking.LinkSystem
 }
 
 var _ stores.Store = (*Store)(nil)
@@ -42,20 +41,14 @@ func Open(_ context.Context, urls []string, o Options) (*Store, error) {
 		}
 		s.sources = append(s.sources, &source{name: "gateway " + base.String(), base: base, client: s.client})
 	}
-	s.lsys = stores.ReadingBlocks(s.Get)
+	s.Base = stores.NewBase(stores.Blocks{Get: s.get, Has: s.has, Checked: true})
 	return s, nil
 }
 
-// LinkSystem gives access to the blocks.
-func (s *Store) LinkSystem() *linking.LinkSystem { return s.lsys }
-
-// Get gives a block, checked against its CID. Where no gateway has it, all of
-// them having said so, the error is NotFound; else it names each gateway and
-// what went wrong there, stores.ErrWrongBytes for one.
-func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
-	if block, ok := stores.Inlined(c); ok {
-		return block, nil
-	}
+// get returns a block. Where no gateway has it, all of them having said so, the
+// error is NotFound; else it names each gateway and what went wrong there,
+// stores.ErrWrongBytes for one.
+func (s *Store) get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	var block []byte
 	err := s.ask(ctx, "block", c, s.sources, func(ctx context.Context, g *source) (err error) {
 		block, err = g.block(ctx, c)
@@ -67,12 +60,9 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return block, nil
 }
 
-// Has says whether a gateway says that it has a block, or can get it, where it
+// has reports whether a gateway says that it has a block, or can get it, where it
 // asks others in turn. Only Get makes sure.
-func (s *Store) Has(ctx context.Context, c cid.Cid) (bool, error) {
-	if _, ok := stores.Inlined(c); ok {
-		return true, nil
-	}
+func (s *Store) has(ctx context.Context, c cid.Cid) (bool, error) {
 	err := s.ask(ctx, "block", c, s.sources, func(ctx context.Context, g *source) error {
 		return g.has(ctx, c)
 	})
@@ -81,9 +71,6 @@ func (s *Store) Has(ctx context.Context, c cid.Cid) (bool, error) {
 	}
 	return err == nil, err
 }
-
-// DefaultRoot is none: gateways know no names.
-func (s *Store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }
 
 // Close closes the connections that nobody uses.
 func (s *Store) Close() error {

@@ -1,11 +1,9 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -69,8 +67,8 @@ func (g *source) block(ctx context.Context, c cid.Cid) (block []byte, err error)
 		if err != nil {
 			return err
 		}
-		defer response.Body.Close() // was read to its end, or is without one
-		block, err = read(response.Body)
+		defer response.Body.Close()                     // was read to its end, or is without one
+		block, err = stores.ReadBlock(response.Body, 0) // the length it names is not believed
 		return err
 	})
 	if err == nil {
@@ -80,20 +78,6 @@ func (g *source) block(ctx context.Context, c cid.Cid) (block []byte, err error)
 		return nil, g.blame(err)
 	}
 	return block, nil
-}
-
-// read reads a block, as far as one may go. What an answer says about its
-// length is not believed: memory is taken as bytes arrive.
-func read(body io.Reader) ([]byte, error) {
-	var block bytes.Buffer
-	n, err := block.ReadFrom(io.LimitReader(body, stores.MaxBlockBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if n > stores.MaxBlockBytes {
-		return nil, fmt.Errorf("the answer has more than %d bytes, the most that a block may have", stores.MaxBlockBytes)
-	}
-	return block.Bytes(), nil
 }
 
 // has asks whether a block could be had. The specification has HEAD for it;

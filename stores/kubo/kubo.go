@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipld/go-ipld-prime/linking"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
@@ -42,12 +41,12 @@ type Options struct {
 
 // Store is an IPFS node. It is safe for concurrent use.
 type Store struct {
+	stores.WritableBase
 	name    string // of the node, for errors
 	api     *client
 	client  *remote.Client
 	options Options
 	timeout time.Duration // of one request
-	lsys    *linking.LinkSystem
 
 	lifetime context.Context // of imports; done when one has failed
 	end      context.CancelCauseFunc
@@ -95,25 +94,16 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 	}
 	s.api = newClient(at, s.client)
 	s.lifetime, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
-	s.lsys = stores.Writing(stores.ReadingBlocks(s.Get), s.Put)
+	s.WritableBase = stores.NewWritableBase(stores.Blocks{Get: s.get, Has: s.has, Checked: true}, s.put)
 	return s, nil
 }
 
-// LinkSystem gives access to the blocks.
-func (s *Store) LinkSystem() *linking.LinkSystem { return s.lsys }
-
-// DefaultRoot is none.
-func (s *Store) DefaultRoot() (cid.Cid, bool) { return cid.Undef, false }
-
-// Get gives a block, checked against its CID. A node that is online asks its
-// peers for what it has not got, and says nothing while they have not got it
-// either: that it did not find the block in time is another error than NotFound.
-func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
-	if block, ok := stores.Inlined(c); ok {
-		return block, nil
-	}
+// get returns a block. A node that is online asks its peers for what it does not
+// have, and says nothing while they do not have it either: that it did not find the
+// block in time is another error than NotFound.
+func (s *Store) get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if block, ok := s.isWaiting(c); ok {
-		return block, nil
+		return block, stores.Check(c, block)
 	}
 	var block []byte
 	// The node gives up before we do. So one that searches in vain is known from
@@ -137,21 +127,15 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 }
 
 func readBlock(r io.Reader, c cid.Cid) ([]byte, error) {
-	block, err := io.ReadAll(io.LimitReader(r, stores.MaxBlockBytes+1))
+	block, err := stores.ReadBlock(r, 0)
 	if err != nil {
 		return nil, err
-	}
-	if len(block) > stores.MaxBlockBytes {
-		return nil, fmt.Errorf("block %s has more than %d bytes", c, stores.MaxBlockBytes)
 	}
 	return block, stores.Check(c, block)
 }
 
-// Has says whether the node itself has a block. It does not ask its peers.
-func (s *Store) Has(ctx context.Context, c cid.Cid) (bool, error) {
-	if _, ok := stores.Inlined(c); ok {
-		return true, nil
-	}
+// has reports whether the node itself has a block. It does not ask its peers.
+func (s *Store) has(ctx context.Context, c cid.Cid) (bool, error) {
 	if _, ok := s.isWaiting(c); ok {
 		return true, nil
 	}

@@ -34,12 +34,9 @@ func (b *batch) isFull(n int, o Options) bool {
 	return len(b.blocks) > 0 && (b.bytes+n > o.BatchBytes || len(b.blocks) >= o.BatchBlocks)
 }
 
-// Put takes a block, which is sent with others later on. It waits while too many
+// put takes a block, which is sent with others later on. It waits while too many
 // batches are on their way.
-func (s *Store) Put(ctx context.Context, c cid.Cid, block []byte) error {
-	if _, ok := stores.Inlined(c); ok {
-		return nil
-	}
+func (s *Store) put(ctx context.Context, c cid.Cid, block []byte) error {
 	if len(block) > largestMoved {
 		s.client.Warn(s.asked(fmt.Sprintf("block %s has %d bytes, and nodes send each other no more than 2 MiB", c, len(block))))
 	}

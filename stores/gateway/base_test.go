@@ -1,0 +1,20 @@
+package gateway
+
+import (
+	"testing"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/storetest"
+)
+
+func TestBase(t *testing.T) {
+	storetest.TestReading(t, func(t *testing.T, blocks map[cid.Cid][]byte) stores.Store {
+		b := newContent()
+		for c, data := range blocks {
+			b.Bag[c.KeyString()] = data
+		}
+		return open(t, once, serve(t, honest(b)))
+	})
+}
