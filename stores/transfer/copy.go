@@ -4,9 +4,11 @@ package transfer
 import (
 	"context"
 	"errors"
+	"io"
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
@@ -58,7 +60,8 @@ type Progress struct {
 // the destination keeps what it got, if it is a stores.Syncer, and another Copy
 // goes on from there.
 //
-// Blocks are checked against their CIDs before they are put. A fault in the map
+// Blocks are checked against their CIDs before they are put, once each: by the store
+// that they come from if it does that, else here. A fault in the map
 // is a *fault.Error.
 func Copy(ctx context.Context, root cid.Cid, from stores.Store, to stores.Writable, o Options) (Progress, error) {
 	c := &copier{from: from, to: to, options: o}
@@ -87,7 +90,9 @@ func (c *copier) walk(ctx context.Context, root cid.Cid) error {
 	if o.AtOnce > 0 {
 		options = append(options, hamt.WithReadAhead(o.AtOnce))
 	}
-	m, err := hamt.Load(ctx, stores.ReadingBlocks(c.get), cidlink.Link{Cid: root}, options...)
+	lsys := stores.ReadingBlocks(c.get)
+	lsys.TrustedStorage = true // get returns checked blocks
+	m, err := hamt.Load(ctx, lsys, cidlink.Link{Cid: root}, options...)
 	if err != nil {
 		return err
 	}
@@ -151,26 +156,39 @@ func (c *copier) moved(ctx context.Context, id cid.Cid) ([]byte, error) {
 	return c.flights.Do(ctx, id, func() ([]byte, error) { return c.move(ctx, id) })
 }
 
-// move gives a block, and puts it where it was not.
+// move returns a block, and puts it where it was not. It is checked as it comes, and
+// not again.
 func (c *copier) move(ctx context.Context, id cid.Cid) ([]byte, error) {
 	has, err := c.to.Has(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if has {
-		return c.to.Get(ctx, id)
+	if has && c.options.Fresh {
+		return c.again(ctx, id)
 	}
-	block, err := c.from.Get(ctx, id)
+	if has {
+		return stores.GetChecked(ctx, c.to, id)
+	}
+	block, err := stores.GetChecked(ctx, c.from, id)
 	if err != nil {
 		return nil, err
 	}
 	return block, c.put(ctx, id, block)
 }
 
-func (c *copier) put(ctx context.Context, id cid.Cid, block []byte) error {
-	if err := stores.Check(id, block); err != nil {
-		return err
+// again reads a block that this copy has checked and put. Get would hash it again.
+func (c *copier) again(ctx context.Context, id cid.Cid) (block []byte, err error) {
+	r, err := c.to.LinkSystem().StorageReadOpener(linking.LinkContext{Ctx: ctx}, cidlink.Link{Cid: id})
+	if err != nil {
+		return nil, err
 	}
+	if closer, ok := r.(io.Closer); ok {
+		defer func() { err = errors.Join(err, closer.Close()) }()
+	}
+	return stores.ReadBlock(r, 0)
+}
+
+func (c *copier) put(ctx context.Context, id cid.Cid, block []byte) error {
 	if err := c.to.Put(ctx, id, block); err != nil {
 		return err
 	}

@@ -10,13 +10,12 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 
-	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/links"
 )
 
 // EachLinked visits the blocks that the values of a map link to, and all that
 // those link to, in no order, as many at the same time as the map reads ahead.
-// get gives a block. A block is visited once, unless it is in the raw codec and
+// get returns a block that was checked against its CID. A block is visited once, unless it is in the raw codec and
 // so links to nothing; the others' CIDs are kept in memory for that, in some 100
 // bytes each. opaque says that the block's codec is not known here.
 // visit is called by one goroutine at a time.
@@ -162,9 +161,6 @@ func (f *follower) work(ctx context.Context) error {
 func (f *follower) follow(ctx context.Context, c cid.Cid) ([]cid.Cid, error) {
 	block, err := f.get(ctx, c)
 	if err != nil {
-		return nil, err
-	}
-	if err := stores.Check(c, block); err != nil {
 		return nil, err
 	}
 	linked, known, err := links.Of(c, block)

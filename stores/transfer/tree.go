@@ -97,6 +97,11 @@ func (c *copier) tree(ctx context.Context, source treeStore, top cid.Cid, p *par
 	var failed error
 	_ = source.Tree(ctx, top, func(id cid.Cid, block []byte) error {
 		delivered = true
+		if !stores.Checks(c.from) {
+			if failed = stores.Check(id, block); failed != nil {
+				return failed
+			}
+		}
 		if failed = c.putNew(ctx, id, block); failed != nil {
 			return failed
 		}

@@ -59,7 +59,8 @@ value counts.`
 }
 
 func (b *build) run(ctx context.Context, args []string) error {
-	if err := b.app.store.checkWriting(open.Build, b.name); err != nil {
+	to, err := b.app.store.chosenForWriting(open.Build, b.name)
+	if err != nil {
 		return err
 	}
 	file := "-"
@@ -79,7 +80,7 @@ func (b *build) run(ctx context.Context, args []string) error {
 	source := sourceOf(file, nil, format, b.column)
 	err = b.app.reading(ctx, args, func(file string, r io.Reader, p *progress) error {
 		source.Reader = r
-		return b.build(ctx, source, p)
+		return b.build(ctx, to, source, p)
 	})
 	if errors.Is(err, fault.ErrRepeatedKey) {
 		return b.findRepeated(ctx, args, source, err)
@@ -117,8 +118,8 @@ func (b *build) findRepeated(ctx context.Context, args []string, source input.So
 	})
 }
 
-func (b *build) build(ctx context.Context, source input.Source, p *progress) (err error) {
-	late := &lateStore{open: func() (stores.Writable, error) { return b.app.store.writing(ctx, open.Build) }}
+func (b *build) build(ctx context.Context, to place, source input.Source, p *progress) (err error) {
+	late := &lateStore{open: func() (stores.Writable, error) { return to.writing(ctx, open.Build) }}
 	defer closing(late, &err)
 	bulk, err := b.begin(ctx, late, p)
 	if err != nil {

@@ -66,24 +66,26 @@ func (c *copying) run(ctx context.Context, args []string) error {
 	if c.from == c.to {
 		return usage("--from and --to are the same store")
 	}
-	if err := c.app.store.checkWritingAt(c.to, open.Build, c.name); err != nil {
+	to, err := c.app.store.atForWriting(c.to, open.Build, c.name)
+	if err != nil {
 		return err
 	}
-	return c.app.readingRootAt(ctx, c.from, args, 0, func(from stores.Store, root rootRef, _ []string) error {
-		return c.copy(ctx, from, root)
+	from, err := c.app.store.at(c.from)
+	if err != nil {
+		return err
+	}
+	return c.app.readingRootAt(ctx, from, args, 0, func(from stores.Store, root rootRef, _ []string) error {
+		return c.copy(ctx, from, to, root)
 	})
 }
 
-func (c *copying) copy(ctx context.Context, from stores.Store, root rootRef) (err error) {
+func (c *copying) copy(ctx context.Context, from stores.Store, at place, root rootRef) (err error) {
 	parameters, err := c.layout.params()
 	if err != nil {
 		return err
 	}
-	fresh, err := c.app.store.fresh(c.to)
-	if err != nil {
-		return err
-	}
-	to, err := c.app.store.writingAt(ctx, c.to, open.Build)
+	fresh := at.Fresh()
+	to, err := at.writing(ctx, open.Build)
 	if err != nil {
 		return err
 	}

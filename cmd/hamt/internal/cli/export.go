@@ -77,7 +77,8 @@ func (e *export) write(ctx context.Context, w io.Writer, s stores.Store, m *adl.
 	}
 	if e.values {
 		opaque := 0
-		err := transfer.EachLinked(ctx, m, s.Get, func(c cid.Cid, block []byte, unknown bool) error {
+		get := func(ctx context.Context, c cid.Cid) ([]byte, error) { return stores.GetChecked(ctx, s, c) }
+		err := transfer.EachLinked(ctx, m, get, func(c cid.Cid, block []byte, unknown bool) error {
 			if unknown {
 				opaque++
 			}

@@ -20,11 +20,12 @@ func (a *app) importVerb() *cobra.Command {
 	var layout layoutFlags
 	c := verb(groupStore, "import FILE.car", "Copy a CAR into the store and print its roots", `
 hamt import people.car --name people`, exactly(1), func(ctx context.Context, args []string) error {
-		if err := a.store.checkWriting(open.Add, name); err != nil {
+		to, err := a.store.chosenForWriting(open.Add, name)
+		if err != nil {
 			return err
 		}
 		return a.reading(ctx, args, func(file string, r io.Reader, p *progress) error {
-			return a.importCAR(ctx, file, r, name, &layout)
+			return a.importCAR(ctx, file, r, to, name, &layout)
 		})
 	})
 	c.Long = `Copy all blocks of a CAR, version 1 or 2, into the store, each checked against
@@ -35,7 +36,7 @@ a whole map is an error, and then none is printed.`
 	return layout.reading(c)
 }
 
-func (a *app) importCAR(ctx context.Context, file string, r io.Reader, name string, layout *layoutFlags) (err error) {
+func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to place, name string, layout *layoutFlags) (err error) {
 	in, err := carfile.NewReader(r, file)
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func (a *app) importCAR(ctx context.Context, file string, r io.Reader, name stri
 	if name != "" && len(roots) != 1 {
 		return usage("%s has %d roots, and --name can name only one", file, len(roots))
 	}
-	s, err := a.store.writing(ctx, open.Add)
+	s, err := to.writing(ctx, open.Add)
 	if err != nil {
 		return err
 	}

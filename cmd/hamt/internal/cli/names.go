@@ -14,7 +14,11 @@ func (a *app) namesVerb() *cobra.Command {
 	c := verb(groupStore, "names", "List the names of roots", `
 hamt names
 hamt names rm people`, exactly(0), func(ctx context.Context, _ []string) (err error) {
-		s, err := a.store.reading(ctx)
+		p, err := a.store.chosen()
+		if err != nil {
+			return err
+		}
+		s, err := p.reading(ctx)
 		if err != nil {
 			return err
 		}
@@ -43,10 +47,11 @@ var errNoNames = usage("a store of this kind has no names")
 func (a *app) removeNamesVerb() *cobra.Command {
 	return verb("", "rm NAME…", "Forget names; the maps stay in the store", `
 hamt names rm people`, counts{1, many}, func(ctx context.Context, names []string) (err error) {
-		if err := a.store.checkWriting(open.Edit, ""); err != nil {
+		p, err := a.store.chosenForWriting(open.Edit, "")
+		if err != nil {
 			return err
 		}
-		s, err := a.store.writing(ctx, open.Edit)
+		s, err := p.writing(ctx, open.Edit)
 		if err != nil {
 			return err
 		}

@@ -51,15 +51,19 @@ func (a *app) readingRoot(
 	ctx context.Context, args []string, rest int,
 	do func(s stores.Store, root rootRef, args []string) error,
 ) error {
-	return a.readingRootAt(ctx, a.store.location, args, rest, do)
+	p, err := a.store.chosen()
+	if err != nil {
+		return err
+	}
+	return a.readingRootAt(ctx, p, args, rest, do)
 }
 
 // readingRootAt is readingRoot of another store than --store.
 func (a *app) readingRootAt(
-	ctx context.Context, location string, args []string, rest int,
+	ctx context.Context, p place, args []string, rest int,
 	do func(s stores.Store, root rootRef, args []string) error,
 ) (err error) {
-	s, err := a.store.readingAt(ctx, location)
+	s, err := p.reading(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,7 +71,7 @@ func (a *app) readingRootAt(
 	if len(args) == rest {
 		root, ok := s.DefaultRoot()
 		if !ok {
-			return usage("ROOT is missing: %s has no default", location)
+			return usage("ROOT is missing: %s has no default", p.text)
 		}
 		return do(s, rootRef{cid: root}, args)
 	}
@@ -115,10 +119,11 @@ func (a *app) editing(
 	ctx context.Context, root, name string,
 	do func(s stores.Writable, root cid.Cid) (*adl.Node, error),
 ) (err error) {
-	if err := a.store.checkWriting(open.Edit, name); err != nil {
+	p, err := a.store.chosenForWriting(open.Edit, name)
+	if err != nil {
 		return err
 	}
-	s, err := a.store.writing(ctx, open.Edit)
+	s, err := p.writing(ctx, open.Edit)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type storeFlags struct {
 	remote      remote.Options
 	credentials string
 	pin         bool
+
+	options *open.Options // what the flags say together, or nil before the first place
 }
 
 const (
@@ -56,18 +58,51 @@ func (f *storeFlags) pinFlag(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.pin, "pin", false, "have Kubo pin the new root, under --name if that is given")
 }
 
-// at parses the location of a store.
-func (f *storeFlags) at(text string) (open.Location, error) {
-	location, err := open.Parse(text)
-	if err != nil {
-		return location, usage("%w", err)
-	}
-	return location, nil
+// place is a store that the command line names. The location is parsed once, and
+// the flags are read once for all places: the file of credentials may be a pipe,
+// which cannot be read twice.
+type place struct {
+	open.Location
+	text    string // as it was given
+	flags   *storeFlags
+	options open.Options
 }
 
-// options say how stores are opened.
-func (f *storeFlags) options() (open.Options, error) {
-	o := open.Options{
+// chosen returns the place that --store names.
+func (f *storeFlags) chosen() (place, error) { return f.at(f.location) }
+
+// chosenForWriting returns the place that --store names, once nothing is to be
+// said against writing to it.
+func (f *storeFlags) chosenForWriting(mode open.Mode, name string) (place, error) {
+	return f.atForWriting(f.location, mode, name)
+}
+
+// atForWriting is chosenForWriting of another place than --store.
+func (f *storeFlags) atForWriting(text string, mode open.Mode, name string) (place, error) {
+	p, err := f.at(text)
+	if err != nil {
+		return place{}, err
+	}
+	return p, p.checkWriting(mode, name)
+}
+
+// at returns the place that text names, as --store does.
+func (f *storeFlags) at(text string) (place, error) {
+	location, err := open.Parse(text)
+	if err != nil {
+		return place{}, usage("%w", err)
+	}
+	if f.options == nil {
+		if f.options, err = f.open(); err != nil {
+			return place{}, err
+		}
+	}
+	return place{location, text, f, *f.options}, nil
+}
+
+// open returns what the flags say about how stores are opened.
+func (f *storeFlags) open() (*open.Options, error) {
+	o := &open.Options{
 		Embedded: embedded.Options{
 			Wait: f.wait,
 			Warn: func(message string) { f.app.warn("%s", message) },
@@ -82,13 +117,13 @@ func (f *storeFlags) options() (open.Options, error) {
 		o.Remote.Retries = -1 // what 0 means on the command line
 	}
 	if o.Remote.AtOnce < 1 || o.Remote.Timeout <= 0 || f.remote.Retries < 0 {
-		return o, usage("--at-once has to be 1 or more, --timeout more than 0, --retries 0 or more")
+		return nil, usage("--at-once has to be 1 or more, --timeout more than 0, --retries 0 or more")
 	}
 	o.Remote.Warn = o.Embedded.Warn
 	if f.credentials != "" {
 		credentials, err := remote.ReadCredentials(f.credentials)
 		if err != nil {
-			return o, usage("%w", err)
+			return nil, usage("%w", err)
 		}
 		o.Remote.Credentials = credentials
 	}
@@ -96,71 +131,31 @@ func (f *storeFlags) options() (open.Options, error) {
 }
 
 // reading opens the store for reading.
-func (f *storeFlags) reading(ctx context.Context) (stores.Store, error) {
-	return f.readingAt(ctx, f.location)
-}
-
-func (f *storeFlags) readingAt(ctx context.Context, text string) (stores.Store, error) {
-	location, options, err := f.understood(text)
-	if err != nil {
-		return nil, err
-	}
-	return location.Reading(ctx, options)
+func (p place) reading(ctx context.Context) (stores.Store, error) {
+	return p.Reading(ctx, p.options)
 }
 
 // writing opens the store for writing.
-func (f *storeFlags) writing(ctx context.Context, mode open.Mode) (stores.Writable, error) {
-	return f.writingAt(ctx, f.location, mode)
+func (p place) writing(ctx context.Context, mode open.Mode) (stores.Writable, error) {
+	return p.Writing(ctx, mode, p.options)
 }
 
-func (f *storeFlags) writingAt(ctx context.Context, text string, mode open.Mode) (stores.Writable, error) {
-	location, options, err := f.understood(text)
-	if err != nil {
-		return nil, err
-	}
-	return location.Writing(ctx, mode, options)
-}
-
-// understood is what a location and the flags say together.
-func (f *storeFlags) understood(text string) (open.Location, open.Options, error) {
-	location, err := f.at(text)
-	if err != nil {
-		return open.Location{}, open.Options{}, err
-	}
-	options, err := f.options()
-	return location, options, err
-}
-
-// fresh says whether a store is not there yet, and so has no blocks.
-func (f *storeFlags) fresh(text string) (bool, error) {
-	location, err := f.at(text)
-	return err == nil && location.Fresh(), err
-}
-
-// checkWriting says early what is wrong with the store or the --name flag.
-func (f *storeFlags) checkWriting(mode open.Mode, name string) error {
-	return f.checkWritingAt(f.location, mode, name)
-}
-
-func (f *storeFlags) checkWritingAt(text string, mode open.Mode, name string) error {
-	location, _, err := f.understood(text)
-	if err != nil {
-		return err
-	}
+// checkWriting returns early what is wrong with the store or the --name flag.
+func (p place) checkWriting(mode open.Mode, name string) error {
 	if name != "" {
 		if err := stores.CheckName(name); err != nil {
 			return usage("%w", err)
 		}
 	}
 	switch {
-	case f.pin && location.Kind != open.Kubo:
-		return usage("--pin is for Kubo, and the store is %s", location)
-	case name != "" && location.Kind == open.Kubo && !f.pin:
+	case p.flags.pin && p.Kind != open.Kubo:
+		return usage("--pin is for Kubo, and the store is %s", p.Location)
+	case name != "" && p.Kind == open.Kubo && !p.flags.pin:
 		return usage("the names that Kubo has are those of its pins: give --pin too")
-	case name != "" && location.Kind == open.CAR:
+	case name != "" && p.Kind == open.CAR:
 		return usage("a CAR has no names")
 	}
-	err = location.Check(mode)
+	err := p.Check(mode)
 	if errors.Is(err, stores.ErrReadOnly) {
 		return usage("%w: name another with --store", err)
 	}
