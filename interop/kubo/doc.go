@@ -3,8 +3,9 @@
 // pin keeps it, and what is killed in the middle loses nothing that was
 // acknowledged. It is a module of its own, and has nothing but tests.
 //
-//	build    builds Kubo, where it is not built
-//	run      builds it and runs the tests; what CI calls
+//	build    builds Kubo, where it is not built, and Kubo with the plugin
+//	run      builds them and runs the tests; what CI calls
 //	node     the module that says which Kubo
+//	plugin   the module of a plugin with which Kubo sees through HAMTs
 //	daemon   runs Kubo nodes, for any test
 package kubo

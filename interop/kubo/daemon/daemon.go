@@ -27,24 +27,38 @@ const Version = "v0.42.0"
 // startTime is how long a daemon may take until it is ready.
 const startTime = 60 * time.Second
 
-// binary is where the build script puts Kubo.
-func binary() string {
+// Kubo is one of those that the build script builds, by the name of its file.
+type Kubo string
+
+const (
+	Plain      Kubo = "ipfs-" + Version      // as it is released
+	WithPlugin Kubo = "ipfs-hamt-" + Version // of plugin/cmd
+)
+
+// binary is where the build script puts it.
+func (k Kubo) binary() string {
 	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), "..", ".built", "ipfs-"+Version)
+	return filepath.Join(filepath.Dir(here), "..", ".built", string(k))
 }
 
-// Required skips a test where Kubo is not built; where the environment variable
+// required skips a test where Kubo is not built; where the environment variable
 // HAMT_REQUIRE_KUBO is set, as in CI, that is a failure.
-func Required(t testing.TB) {
+func (k Kubo) required(t testing.TB) {
 	t.Helper()
-	_, err := os.Stat(binary())
+	_, err := os.Stat(k.binary())
 	switch {
 	case err == nil:
 	case os.Getenv("HAMT_REQUIRE_KUBO") != "":
-		t.Fatalf("Kubo %s is not built: run interop/kubo/build (%v)", Version, err)
+		t.Fatalf("%s is not built: run interop/kubo/build (%v)", k, err)
 	default:
-		t.Skipf("Kubo %s is not built: run interop/kubo/build", Version)
+		t.Skipf("%s is not built: run interop/kubo/build", k)
 	}
+}
+
+// Required skips a test of the plain Kubo where that is not built.
+func Required(t testing.TB) {
+	t.Helper()
+	Plain.required(t)
 }
 
 // Node is a Kubo node and its daemon. It is for the goroutine of its test; others
@@ -55,6 +69,7 @@ type Node struct {
 	API, Gateway string
 
 	t      testing.TB
+	kubo   Kubo
 	repo   string
 	output *output
 
@@ -66,19 +81,25 @@ type Node struct {
 // Settings are configuration keys of Kubo and what to set them to.
 type Settings map[string]any
 
-// Start makes a node and runs its daemon.
+// Start makes a node of the plain Kubo and runs its daemon.
 func Start(t testing.TB, settings Settings) *Node {
 	t.Helper()
-	n := New(t, settings)
+	return Plain.Start(t, settings)
+}
+
+// Start makes a node and runs its daemon.
+func (k Kubo) Start(t testing.TB, settings Settings) *Node {
+	t.Helper()
+	n := k.New(t, settings)
 	n.Start()
 	return n
 }
 
 // New makes a node whose daemon is not running.
-func New(t testing.TB, settings Settings) *Node {
+func (k Kubo) New(t testing.TB, settings Settings) *Node {
 	t.Helper()
-	Required(t)
-	n := &Node{t: t, repo: t.TempDir()}
+	k.required(t)
+	n := &Node{t: t, kubo: k, repo: t.TempDir()}
 	n.IPFS("init", "--profile=test")
 	n.set(Settings{"Routing.Type": "none", "HTTPRetrieval.Enabled": false, "Plugins.Plugins.telemetry.Disabled": true})
 	n.set(settings)
@@ -103,23 +124,32 @@ func (n *Node) Repo() string { return n.repo }
 // command is the ipfs command on the node's repository, which goes to the
 // daemon where it is running.
 func (n *Node) command(ctx context.Context, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, binary(), args...)
+	command := exec.CommandContext(ctx, n.kubo.binary(), args...)
 	command.Env = append(os.Environ(), "IPFS_PATH="+n.repo, "IPFS_TELEMETRY=off")
 	return command
 }
 
-// IPFS runs the ipfs command on the node, and gives what it prints to stdout,
+// IPFS runs the ipfs command on the node, and returns what it prints to stdout,
 // without the last line break. An error ends the test.
 func (n *Node) IPFS(args ...string) string {
 	n.t.Helper()
+	stdout, err := n.TryIPFS(args...)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return stdout
+}
+
+// TryIPFS is IPFS where an error is not the end; it has what is printed to stderr.
+func (n *Node) TryIPFS(args ...string) (string, error) {
 	var stderr bytes.Buffer
 	command := n.command(context.Background(), args...)
 	command.Stderr = &stderr
 	stdout, err := command.Output()
 	if err != nil {
-		n.t.Fatalf("ipfs %s: %v\n%s", strings.Join(args, " "), err, &stderr)
+		err = fmt.Errorf("ipfs %s: %w\n%s", strings.Join(args, " "), err, &stderr)
 	}
-	return strings.TrimSuffix(string(stdout), "\n")
+	return strings.TrimSuffix(string(stdout), "\n"), err
 }
 
 // Start runs the daemon and waits until it is ready.
