@@ -1,7 +1,6 @@
 package kubo_test
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -53,7 +52,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-// carOf returns the CIDs of the blocks of a CAR, whose bytes are checked.
+// carOf returns the CIDs of the blocks of a CAR at a URL.
 func carOf(t *testing.T, url string) (blocks []cid.Cid) {
 	t.Helper()
 	response, err := http.Get(url)
@@ -61,14 +60,16 @@ func carOf(t *testing.T, url string) (blocks []cid.Cid) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	archive, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if response.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %s", url, response.Status, archive)
+		t.Fatalf("%s: %s", url, response.Status)
 	}
-	reader, err := car.NewBlockReader(bytes.NewReader(archive))
+	return blocksIn(t, response.Body)
+}
+
+// blocksIn returns the CIDs of the blocks of a CAR, whose bytes are checked.
+func blocksIn(t *testing.T, archive io.Reader) (blocks []cid.Cid) {
+	t.Helper()
+	reader, err := car.NewBlockReader(archive)
 	if err != nil {
 		t.Fatal(err)
 	}

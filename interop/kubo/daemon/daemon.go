@@ -125,8 +125,25 @@ func (n *Node) Repo() string { return n.repo }
 // daemon where it is running.
 func (n *Node) command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, n.kubo.binary(), args...)
-	command.Env = append(os.Environ(), "IPFS_PATH="+n.repo, "IPFS_TELEMETRY=off")
+	command.Env = n.env()
 	return command
+}
+
+func (n *Node) env() []string {
+	return append(os.Environ(), "IPFS_PATH="+n.repo, "IPFS_TELEMETRY=off")
+}
+
+// Shell returns a command that runs a script in which ipfs is the ipfs command on
+// the node.
+func (n *Node) Shell(script string) *exec.Cmd {
+	n.t.Helper()
+	bin := n.t.TempDir()
+	if err := os.Symlink(n.kubo.binary(), filepath.Join(bin, "ipfs")); err != nil {
+		n.t.Fatal(err)
+	}
+	shell := exec.CommandContext(n.t.Context(), "sh", "-c", script)
+	shell.Env = append(n.env(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return shell
 }
 
 // IPFS runs the ipfs command on the node, and returns what it prints to stdout,
