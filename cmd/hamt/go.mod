@@ -4,6 +4,7 @@ go 1.26.4
 
 require (
 	github.com/creack/pty v1.1.24
+	github.com/docker/go-units v0.5.0
 	github.com/ipfs/boxo v0.43.0
 	github.com/ipfs/go-cid v0.6.2
 	github.com/ipld-hamt/go-ipld-hamt v0.1.0
@@ -15,8 +16,11 @@ require (
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
+	go.uber.org/goleak v1.3.0
 	golang.org/x/term v0.46.0
 )
+
+require github.com/gofrs/flock v0.13.2 // indirect
 
 require (
 	github.com/DataDog/zstd v1.5.7 // indirect
@@ -122,7 +126,7 @@ require (
 	golang.org/x/exp v0.0.0-20260908205506-85c1c2202aba // indirect
 	golang.org/x/net v0.59.0 // indirect
 	golang.org/x/sync v0.23.0 // indirect
-	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
 	golang.org/x/tools v0.50.0 // indirect
 	golang.org/x/xerrors v0.0.0-20240903120638-7835f813f4da // indirect

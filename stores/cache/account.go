@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // accountName is the file that makes a directory a cache. It holds the bytes
@@ -32,6 +34,7 @@ type account struct {
 	files files
 	limit int64
 	file  *os.File
+	lock  *flock.Flock
 
 	mu      sync.Mutex
 	hand    byte  // the shard that was looked at last
@@ -65,7 +68,7 @@ func openAccount(dir string, limit int64) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &account{files: files(dir), limit: limit, file: file, hand: byte(rand.Uint32())}
+	a := &account{files: files(dir), limit: limit, file: file, lock: newLock(dir), hand: byte(rand.Uint32())}
 	if err := a.take(0); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -150,10 +153,10 @@ func (a *account) recount(s *state) error {
 // change changes the account under its lock. What has become of it is written
 // also where there is an error.
 func (a *account) change(f func(s *state) error) (err error) {
-	if err := lock(a.file); err != nil {
-		return fmt.Errorf("cannot lock %s: %w", a.file.Name(), err)
+	if err := lock(a.lock); err != nil {
+		return fmt.Errorf("cannot lock %s: %w", a.lock.Path(), err)
 	}
-	defer func() { err = errors.Join(err, unlock(a.file)) }()
+	defer func() { err = errors.Join(err, a.lock.Unlock()) }()
 	s, err := a.load()
 	if err != nil {
 		return err

@@ -181,7 +181,7 @@ func onDisk(t testing.TB, dir string) (total int64) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // evicted
 		}
-		if err != nil || d.IsDir() || d.Name() == accountName {
+		if err != nil || d.IsDir() || d.Name() == accountName || d.Name() == lockName {
 			return err
 		}
 		info, err := d.Info()

@@ -40,8 +40,6 @@
 //
 // The processes share an account of the bytes in a file, under a lock. Each
 // takes from it in advance, in portions of a 64th of the bound, so that what is
-// on the disk never exceeds the account. On systems without flock(2) nothing
-// locks, and several processes may each go beyond the bound by as much as they
-// write at the same moment; a count of the files, once an hour when the cache
-// is full, sets it right.
+// on the disk never exceeds the account. A count of the files, once an hour when
+// the cache is full, sets right what a process that was killed had taken.
 package cache

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/gofrs/flock"
 )
 
 // hold keeps a temporary file from being removed by others, until it is closed
@@ -15,12 +16,9 @@ import (
 // file once more: the file itself is closed before it gets its name, and until
 // then it must be held.
 func hold(file *os.File) (io.Closer, error) {
-	held, err := os.Open(file.Name())
-	if err != nil {
+	held := lockOf(file.Name())
+	if err := held.Lock(); err != nil && !errors.Is(err, syscall.ENOLCK) && !errors.Is(err, syscall.ENOTSUP) {
 		return nil, err
-	}
-	if err := flock(held, unix.LOCK_EX); err != nil && !errors.Is(err, unix.ENOLCK) && !errors.Is(err, unix.ENOTSUP) {
-		return nil, errors.Join(err, held.Close())
 	}
 	if _, err := os.Stat(file.Name()); err != nil {
 		return nil, errors.Join(err, held.Close())
@@ -28,24 +26,16 @@ func hold(file *os.File) (io.Closer, error) {
 	return held, nil
 }
 
-// removeUnlessHeld removes a temporary file that no process has in its hands.
-// Where the file system has no locks that is never known.
+// removeUnlessHeld removes a temporary file that no process holds. Where the file
+// system has no locks that is never known.
 func removeUnlessHeld(path string) {
-	file, err := os.Open(path)
-	if err != nil {
+	held := lockOf(path)
+	if locked, err := held.TryLock(); err != nil || !locked {
 		return
 	}
-	defer file.Close() // it was not even read
-	if flock(file, unix.LOCK_EX|unix.LOCK_NB) == nil {
-		_ = os.Remove(path) // somebody else may have done it
-	}
+	_ = os.Remove(path) // another process may have done it
+	_ = held.Close()    // nothing was written
 }
 
-func flock(file *os.File, how int) error {
-	for {
-		err := unix.Flock(int(file.Fd()), how)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
-}
+// lockOf returns the lock of a file that is there.
+func lockOf(path string) *flock.Flock { return flock.New(path, flock.SetFlag(os.O_RDONLY)) }

@@ -159,7 +159,7 @@ func looksEmbedded(dir string) bool {
 
 func engineOptions(write bool, log quiet) *pebble.Options {
 	options := &pebble.Options{
-		FS:                 writing{vfs.Default, log.Fatalf},
+		FS:                 writing{locking{vfs.Default, true}, log.Fatalf},
 		ReadOnly:           !write,
 		FormatMajorVersion: pebble.FormatWALSyncChunks,
 		CacheSize:          cacheBytes,
@@ -179,7 +179,7 @@ func engineOptions(write bool, log quiet) *pebble.Options {
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	if !write {
-		options.FS = sharedLock{vfs.Default}
+		options.FS = locking{vfs.Default, false}
 	}
 	return options
 }
@@ -189,7 +189,7 @@ func openWaiting(ctx context.Context, dir string, options *pebble.Options, wait 
 	const pause = 50 * time.Millisecond
 	for deadline := time.Now().Add(wait); ; {
 		db, err := pebble.Open(dir, options)
-		if err == nil || !isLocked(err) {
+		if err == nil || !errors.Is(err, errLocked) {
 			return db, err
 		}
 		if time.Now().Add(pause).After(deadline) {

@@ -50,8 +50,9 @@ func TestStatusOf(t *testing.T) {
 
 func TestSize(t *testing.T) {
 	for text, want := range map[string]int64{
-		"0": 0, "17": 17, "17B": 17, "1k": 1024, "2KiB": 2048, "3MB": 3 << 20, "512MiB": 512 << 20, "4G": 4 << 30, "8191PiB": -1,
-		"": -1, "x": -1, "-1": -1, "1.5G": -1, "1 G": -1, "1iB": -1, "9999999999GiB": -1, "1BM": -1,
+		"0": 0, "17": 17, "17B": 17, "1k": 1024, "2KiB": 2048, "3MB": 3 << 20, "512MiB": 512 << 20, "4G": 4 << 30, "8191PiB": 8191 << 50,
+		"1.5G": 3 << 29, "1 G": 1 << 30,
+		"": -1, "x": -1, "-1": -1, "1..5G": -1, "1  G": -1, "G": -1, "8192PiB": -1, "1e30": -1, "1iB": -1, "9999999999GiB": -1, "1BM": -1,
 	} {
 		var s size
 		err := s.Set(text)
@@ -59,7 +60,7 @@ func TestSize(t *testing.T) {
 			t.Errorf("%q: %d, %v", text, s, err)
 		}
 	}
-	for n, want := range map[size]string{0: "0", 1000: "1000", 1024: "1KiB", 256 << 20: "256MiB", 1 << 40: "1024GiB", 1 << 50: "1048576GiB"} {
+	for n, want := range map[size]string{0: "0", 1000: "1000B", 1024: "1KiB", 256 << 20: "256MiB", 3 << 29: "1.5GiB", 1 << 40: "1TiB", 1 << 50: "1PiB"} {
 		if got := n.String(); got != want {
 			t.Errorf("%d: %s, want %s", int64(n), got, want)
 		}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docker/go-units"
 	"github.com/ipfs/go-cid"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/multiformats/go-multicodec"
@@ -230,44 +231,29 @@ func (s *blockSize) Set(text string) error {
 type size int64
 
 func (s *size) Type() string { return "size" }
+
 func (s *size) String() string {
-	units := []string{"", "KiB", "MiB", "GiB"}
-	n, unit := int64(*s), 0
-	for n != 0 && n%1024 == 0 && unit < len(units)-1 {
-		n, unit = n/1024, unit+1
+	if *s == 0 {
+		return "0" // which the help does not show as a default
 	}
-	return strconv.FormatInt(n, 10) + units[unit]
+	return units.BytesSize(float64(*s))
 }
 
-// Set takes a number with a unit: KiB, MiB, GiB in powers of 1024, where K, M,
-// G and KB, MB, GB mean the same.
+// Set takes a number with a unit: KiB, MiB, GiB, TiB, PiB in powers of 1024, where
+// K and KB, and so on, mean the same.
 func (s *size) Set(text string) error {
-	number := strings.TrimRight(text, "kKmMgGiIbB")
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 {
+	n, err := units.RAMInBytes(text)
+	switch {
+	case err != nil:
 		return errors.New("it is not a size such as 512MiB")
-	}
-	var unit int64
-	switch strings.ToUpper(text[len(number):]) {
-	case "", "B":
-		unit = 1
-	case "K", "KB", "KIB":
-		unit = 1 << 10
-	case "M", "MB", "MIB":
-		unit = 1 << 20
-	case "G", "GB", "GIB":
-		unit = 1 << 30
-	default:
-		return errors.New("its unit is not KiB, MiB or GiB")
-	}
-	if n > math.MaxInt64/unit {
+	case n < 0 || n == math.MaxInt64: // what a conversion makes of more
 		return errors.New("it is too large")
 	}
-	*s = size(n * unit)
+	*s = size(n)
 	return nil
 }
 
-// int gives the size for an API that takes an int.
+// int returns the size for an API that takes an int.
 func (s *size) int() int { return int(min(int64(*s), math.MaxInt)) }
 
 // keyFlags say how KEY arguments are written.
