@@ -28,6 +28,11 @@ func TestTraverseV1(t *testing.T) {
 				verified(t, traverse(t, &lsys, root, everything), want)
 			})
 		}
+		t.Run(fmt.Sprint("Register", delay), func(t *testing.T) {
+			lsys := reifying(store, delay, nil)
+			hamt.Register(&lsys)
+			verified(t, traverse(t, &lsys, root, hamt.EntitySelector()), want)
+		})
 	}
 }
 
