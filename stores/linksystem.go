@@ -20,7 +20,7 @@ import (
 	_ "github.com/ipld/go-ipld-prime/codec/raw"
 )
 
-// Reading gives the LinkSystem of a store that opens blocks in its own way. A
+// Reading returns the LinkSystem of a store that opens blocks in its own way. A
 // reader that has Len spares whoever reads all but one allocation; one that has
 // Close is closed. Blocks whose CID holds them are not asked for.
 func Reading(open func(ctx context.Context, c cid.Cid) (io.Reader, error)) *linking.LinkSystem {
@@ -38,7 +38,7 @@ func Reading(open func(ctx context.Context, c cid.Cid) (io.Reader, error)) *link
 	return &lsys
 }
 
-// ReadingBlocks is Reading of a store that gives whole blocks.
+// ReadingBlocks is Reading of a store that returns whole blocks.
 func ReadingBlocks(get func(ctx context.Context, c cid.Cid) ([]byte, error)) *linking.LinkSystem {
 	return Reading(func(ctx context.Context, c cid.Cid) (io.Reader, error) {
 		block, err := get(ctx, c)
@@ -49,7 +49,7 @@ func ReadingBlocks(get func(ctx context.Context, c cid.Cid) ([]byte, error)) *li
 	})
 }
 
-// Writing lets a LinkSystem write, and gives it back.
+// Writing lets a LinkSystem write with put, and returns it.
 func Writing(lsys *linking.LinkSystem, put func(ctx context.Context, c cid.Cid, block []byte) error) *linking.LinkSystem {
 	lsys.StorageWriteOpener = func(lctx linking.LinkContext) (io.Writer, linking.BlockWriteCommitter, error) {
 		var buffer bytes.Buffer
@@ -81,7 +81,7 @@ func CIDOf(link datamodel.Link) (cid.Cid, error) {
 	return cl.Cid, nil
 }
 
-// Inlined gives a block that its own CID holds: the hash is the identity.
+// Inlined returns a block that its own CID holds: the hash is the identity.
 func Inlined(c cid.Cid) (block []byte, ok bool) {
 	if c.Prefix().MhType != multihash.IDENTITY {
 		return nil, false
@@ -93,8 +93,7 @@ func Inlined(c cid.Cid) (block []byte, ok bool) {
 	return decoded.Digest, true
 }
 
-// Check says whether bytes are the block of a CID; ErrWrongBytes where they are
-// not.
+// Check returns an error, which wraps ErrWrongBytes, unless bytes are those of a CID.
 func Check(c cid.Cid, block []byte) error {
 	prefix := c.Prefix()
 	sum, err := multihash.Sum(block, prefix.MhType, prefix.MhLength)

@@ -24,7 +24,7 @@ type Named interface {
 	// MoveName is SetName of a name that has to stand for the root from;
 	// ErrMoved where it does not.
 	MoveName(ctx context.Context, name string, from, to cid.Cid) error
-	// RemoveName forgets a name, and says whether it was there.
+	// RemoveName forgets a name, and reports whether it was there.
 	RemoveName(ctx context.Context, name string) (found bool, err error)
 }
 
@@ -34,10 +34,10 @@ type Name struct {
 	Root cid.Cid
 }
 
-// ErrMoved says that a name stands for another root than it was thought to.
+// ErrMoved means that a name stands for another root than it was thought to.
 var ErrMoved = errors.New("the name was moved by somebody else")
 
-// CheckName says what is wrong with a name. Anything that can be typed and
+// CheckName returns an error unless a name is one. Anything that can be typed and
 // cannot be mistaken for a CID or a flag will do.
 func CheckName(name string) error {
 	const most = 255

@@ -11,7 +11,7 @@ import (
 
 // Store is a place of blocks that can be read. It is safe for concurrent use.
 type Store interface {
-	// LinkSystem gives access to the blocks, for the library and for any other
+	// LinkSystem returns access to the blocks, for the library and for any other
 	// go-ipld-prime code. Blocks are checked against their links as they are
 	// loaded. Where the Store is Writable, what it stores goes through Put.
 	LinkSystem() *linking.LinkSystem
@@ -55,13 +55,13 @@ type Syncer interface {
 const MaxBlockBytes = 16 << 20
 
 var (
-	// ErrNoStore says that there is nothing to read.
+	// ErrNoStore means that there is nothing to read.
 	ErrNoStore = errors.New("there is no store")
-	// ErrLocked says that another process has the store open.
+	// ErrLocked means that another process has the store open.
 	ErrLocked = errors.New("another process has the store open")
-	// ErrReadOnly says that a store of this kind cannot be written to.
+	// ErrReadOnly means that a store of this kind cannot be written to.
 	ErrReadOnly = errors.New("is read-only")
-	// ErrWrongBytes says that what a store gave is not what the CID names.
+	// ErrWrongBytes means that what a store gave is not what the CID names.
 	ErrWrongBytes = errors.New("wrong bytes")
 )
 
@@ -74,7 +74,7 @@ func (e NotFound) Error() string { return fmt.Sprintf("block %s is not in the st
 // NotFound is true.
 func (e NotFound) NotFound() bool { return true }
 
-// IsNotFound says whether an error means that a block is not there, and not
+// IsNotFound reports whether an error means that a block is not there, and not
 // that it could not be asked for.
 func IsNotFound(err error) bool {
 	var notFound interface{ NotFound() bool }

@@ -40,7 +40,7 @@ func newStore(blocks keeper) *store {
 	return &store{stores.NewWritableBase(stores.Blocks{Get: blocks.get, Has: blocks.has}, blocks.put), blocks}
 }
 
-// about says which block an error is about.
+// about returns an error with the CID of the block.
 func about(c cid.Cid, err error) error {
 	if err == nil {
 		return nil

@@ -27,7 +27,7 @@ const (
 // errNoRoom says that nothing more can be made to go.
 var errNoRoom = errors.New("no room can be made in the cache")
 
-// account is who knows how much is in the directory, for all processes that use
+// account knows how much is in the directory, for all processes that use
 // it. Each Cache takes from it in advance: what it has taken and not used is
 // its credit.
 type account struct {
@@ -101,7 +101,7 @@ func (a *account) settle(bytes int64, written bool) {
 	}
 }
 
-// give gives room back: a block is gone.
+// give puts room back into the account: a block is gone.
 func (a *account) give(bytes int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -194,7 +194,7 @@ func (a *account) bytes() (int64, error) {
 	return s.total - a.credit, err
 }
 
-// close gives back what was not used.
+// close returns to the account what was not used.
 func (a *account) close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -92,7 +92,7 @@ func (f files) write(c cid.Cid, block []byte) (err error) {
 	return nil
 }
 
-// remove drops a block and says how much room that makes.
+// remove removes a block and returns how much room that makes.
 func (f files) remove(c cid.Cid) (int64, error) { return removeFile(f.path(c)) }
 
 func removeFile(path string) (int64, error) {

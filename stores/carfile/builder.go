@@ -199,7 +199,7 @@ func (b *Builder) fail(err error) error {
 	return err
 }
 
-// named says which file an error is about.
+// named returns an error with the name of the file.
 func (b *Builder) named(err error) error {
 	if err == nil {
 		return nil

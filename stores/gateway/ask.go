@@ -14,8 +14,8 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
 )
 
-// ask asks gateways in turn until one gives what is asked for. Those that may
-// give it another time are asked again after a while, together, and those that
+// ask asks gateways in turn until one has what is asked for. Those that may
+// have it another time are asked again after a while, together, and those that
 // will not are not.
 func (s *Store) ask(ctx context.Context, what string, c cid.Cid, whom []*source, attempt func(context.Context, *source) error) error {
 	q := &question{store: s, about: c, left: whom, attempt: attempt}

@@ -1,5 +1,5 @@
 // Package gateway is [trustless gateways] as a store that can be read: HTTP
-// servers, public or one's own (Kubo has one), that give blocks by their CID.
+// servers, public or one's own (Kubo has one), that serve blocks by their CID.
 // Nothing they say is believed: each block is checked against its CID here.
 //
 // # What is asked for
@@ -27,14 +27,14 @@
 // asks for single blocks: they come in the order in which they are wanted, and
 // those that are in a cache are not asked for.
 //
-// Not each gateway can give CARs: that it cannot is remembered. Redirects are
+// Not each gateway can serve CARs: that it cannot is remembered. Redirects are
 // followed; credentials (remote.Options.Credentials) go to the origin that they
 // are meant for and to no other.
 //
 // # In which order
 //
 // Gateways are asked one after the other, in the order in which they were given
-// to [Open], until one gives the block. Two things change that order:
+// to [Open], until one has the block. Two things change that order:
 //
 //   - A gateway that failed (no connection, no answer in time, 5xx) rests, first
 //     for a second, longer with each failure in a row, at most two minutes. In
@@ -46,7 +46,7 @@
 //
 // When all have been asked, and one of them failed in a way that may pass, there
 // is a wait, as package remote describes, and a next round, of those that may
-// have another answer then: not of one that has not got the block, or that gave
+// have another answer then: not of one that does not have the block, or that gave
 // the wrong bytes. A gateway that says when to come back (Retry-After) is left
 // alone until then by all requests, while the others are asked.
 //
@@ -55,8 +55,8 @@
 // Each is one line that says what was asked for and names each gateway with what
 // went wrong there.
 //
-//   - stores.IsNotFound: all gateways said that they have not got it (404), or
-//     do not give it to anybody (410, 451). One that failed instead may have it,
+//   - stores.IsNotFound: all gateways said that they do not have it (404), or
+//     do not serve it to anybody (410, 451). One that failed instead may have it,
 //     so that this is no NotFound.
 //   - stores.ErrWrongBytes: a gateway gave something else, and no other gave the
 //     block. The bytes go nowhere.

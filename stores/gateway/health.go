@@ -63,7 +63,7 @@ func (h *health) notNow(now time.Time) error {
 	return &again
 }
 
-// learn takes in how a request went, and says whether it is news that the
+// learn takes in how a request went, and reports whether it is news that the
 // gateway lies.
 func (h *health) learn(err error, now time.Time) (lies bool) {
 	h.mu.Lock()
@@ -83,14 +83,14 @@ func (h *health) learn(err error, now time.Time) (lies bool) {
 	return lies
 }
 
-// withoutCAR remembers that a gateway gives single blocks only.
+// withoutCAR remembers that a gateway serves single blocks only.
 func (h *health) withoutCAR() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.noCAR = true
 }
 
-// givesCAR says whether a gateway may give CARs.
+// givesCAR reports whether a gateway may serve CARs.
 func (h *health) givesCAR() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

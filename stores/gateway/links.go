@@ -11,7 +11,7 @@ import (
 // others: each level is read anew by all those around it.
 const maxInlined = 16
 
-// linksOf gives the blocks that a block links to. Where its codec is not known,
+// linksOf returns the blocks that a block links to. Where its codec is not known,
 // or the block is not of its codec, it links to none: whoever reads it will say
 // so.
 func linksOf(c cid.Cid, block []byte) []cid.Cid { return linksWithin(c, block, maxInlined) }

@@ -30,7 +30,7 @@ var (
 	wholeCAR = format{"format=car&dag-scope=all", "application/vnd.ipld.car; version=1; order=dfs; dups=n"}
 )
 
-// send asks for something and gives the answer, whose status was looked at.
+// send asks for something and returns the answer, whose status was looked at.
 func (g *source) send(ctx context.Context, method string, c cid.Cid, f format) (*http.Response, error) {
 	at := url.URL{Scheme: g.base.Scheme, Host: g.base.Host, Path: g.base.Path + "/ipfs/" + c.String(), RawQuery: f.query}
 	request, err := http.NewRequestWithContext(ctx, method, at.String(), nil)
@@ -49,7 +49,7 @@ func (g *source) send(ctx context.Context, method string, c cid.Cid, f format) (
 	return response, nil
 }
 
-// blame says which gateway an error is of.
+// blame returns an error with the name of the gateway.
 func (g *source) blame(err error) error {
 	if err == nil || is[*remote.StatusError](err) {
 		return err
@@ -98,7 +98,7 @@ func (g *source) has(ctx context.Context, c cid.Cid) error {
 	return err
 }
 
-// refused says whether a status means that a gateway does not know this way of
+// refused reports whether a status means that a gateway does not know this way of
 // asking.
 func refused(code int) bool {
 	switch code {
@@ -109,8 +109,8 @@ func refused(code int) bool {
 	return false
 }
 
-// absent says whether an error means that a gateway has not got what it was
-// asked for, or does not give it to anybody.
+// absent reports whether an error means that a gateway does not have what it was
+// asked for, or does not serve it to anybody.
 func absent(err error) bool {
 	status, ok := errors.AsType[*remote.StatusError](err)
 	return ok && (status.Code == http.StatusNotFound || status.Code == http.StatusGone ||

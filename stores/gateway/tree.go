@@ -23,8 +23,8 @@ import (
 // of each, in about 100 bytes.
 const MaxTreeBlocks = 2 << 20
 
-// ErrNoCAR says that no gateway gives whole trees: its blocks have to be asked
-// for one by one.
+// ErrNoCAR is the error where no gateway serves whole trees: their blocks have to be
+// asked for one by one.
 var ErrNoCAR = errors.New("no gateway gives whole trees")
 
 // Tree fetches all blocks below a root, and the root, in one request: a CAR
@@ -45,7 +45,7 @@ var ErrNoCAR = errors.New("no gateway gives whole trees")
 //
 // After an error, what was delivered stays good: the caller goes on with single
 // blocks. The error is ErrNoCAR where no gateway can do this, or does it in
-// another order than this one; NotFound where all said that they have not got
+// another order than this one; NotFound where all said that they do not have
 // the root; it wraps io.ErrUnexpectedEOF where the stream ended before the tree
 // did, and stores.ErrWrongBytes where a block was not what its CID says. What a
 // gateway cannot do is remembered, and it is not asked for it again. Gateways are
@@ -109,7 +109,7 @@ func (g *source) tree(ctx context.Context, root cid.Cid, t *tree) error {
 	return err
 }
 
-// isCAR says whether a Content-Type is that of a CAR that can be read as it
+// isCAR reports whether a Content-Type is that of a CAR that can be read as it
 // comes: parents before children.
 func isCAR(contentType string) bool {
 	media, parameters, err := mime.ParseMediaType(contentType)

@@ -79,7 +79,7 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// car gives a CAR of sections, as a gateway may make one up.
+// car returns a CAR of sections, as a gateway may make one up.
 func car(sections ...[2][]byte) []byte {
 	var out bytes.Buffer
 	header := []byte("\x11\xa2eroots\x80gversion\x01")

@@ -19,7 +19,7 @@ import (
 // defaultAPI is where Kubo listens unless it was told otherwise.
 const defaultAPI = "http://127.0.0.1:5001"
 
-// parseAddress gives the URL of an API: of a URL, of a multiaddr, or where there
+// parseAddress returns the URL of an API: of a URL, of a multiaddr, or where there
 // is none of the local node.
 func parseAddress(address string) (*url.URL, error) {
 	if address == "" {

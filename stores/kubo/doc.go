@@ -25,7 +25,7 @@
 // Names are those of the node's recursive pins: "ipfs pin ls --names" shows them.
 // A recursive pin keeps the whole map, and goes on from there: where values are
 // links, it takes in whatever they link to, and so on down. The node fetches
-// what it has not got of that, however much it is, and where nobody has it, the
+// what it does not have of that, however much it is, and where nobody has it, the
 // pin ends in an error after Options.Remote.Timeout without progress. Kubo has no
 // pin of a map's own blocks alone, short of one direct pin for each of them. A
 // map of links to what is not to be pinned has to go without pin and name, to a

@@ -26,7 +26,7 @@ type fakeNode struct {
 	*httptest.Server
 	over chan struct{} // closed when the test is
 
-	// before may answer a command in its own way, and says whether it did.
+	// before may answer a command in its own way, and reports whether it did.
 	before func(command string, w http.ResponseWriter, r *http.Request) bool
 
 	mu      sync.Mutex

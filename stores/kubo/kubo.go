@@ -65,7 +65,7 @@ var (
 	_ stores.Syncer   = (*Store)(nil)
 )
 
-// Open gives the store of a node: of the one with an API at an http or https URL
+// Open returns the store of a node: of the one with an API at an http or https URL
 // without credentials in it, or at a multiaddr on TCP (/ip4/127.0.0.1/tcp/5001).
 // "" means the local node: the address in the file api of its repository
 // ($IPFS_PATH or ~/.ipfs), else http://127.0.0.1:5001. The node is not asked

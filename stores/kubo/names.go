@@ -13,7 +13,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
-// ErrOtherName says that a root is pinned under another name. A node holds one
+// ErrOtherName means that a root is pinned under another name. A node holds one
 // name for a root.
 var ErrOtherName = errors.New("is pinned under another name")
 
@@ -162,7 +162,7 @@ func (s *Store) pinUnder(ctx context.Context, name string, root cid.Cid) error {
 	return s.renamePin(ctx, root, name)
 }
 
-// RemoveName forgets a name, and says whether it was there. What was pinned under
+// RemoveName forgets a name, and reports whether it was there. What was pinned under
 // it stays pinned: "ipfs pin rm" lets go of it.
 func (s *Store) RemoveName(ctx context.Context, name string) (found bool, err error) {
 	s.naming.Lock()

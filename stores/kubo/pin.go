@@ -81,7 +81,7 @@ func (s *Store) addPin(ctx context.Context, root cid.Cid, name string) error {
 	})
 }
 
-// renamePin gives the pin of a root another name, or takes its name away.
+// renamePin changes the name of the pin of a root, or removes it.
 //
 // The node cannot do that. It forgets the pin, goes through everything below the
 // root and makes a new one: if it is killed then, or finds some block nowhere,

@@ -28,7 +28,7 @@ type batch struct {
 	bytes  int
 }
 
-// isFull says whether a batch has to be sent before a block of n bytes goes into
+// isFull reports whether a batch has to be sent before a block of n bytes goes into
 // the next one.
 func (b *batch) isFull(n int, o Options) bool {
 	return len(b.blocks) > 0 && (b.bytes+n > o.BatchBytes || len(b.blocks) >= o.BatchBlocks)
@@ -152,7 +152,7 @@ func (s *Store) publish(ctx context.Context, root cid.Cid) error {
 	return err
 }
 
-// importable says whether blocks in a codec can be sent in a CAR: Kubo decodes
+// importable reports whether blocks in a codec can be sent in a CAR: Kubo decodes
 // what is in one, and knows these. Others are put one by one, undecoded.
 func importable(codec uint64) bool {
 	switch multicodec.Code(codec) {
@@ -220,7 +220,7 @@ func (b *batch) isAcknowledgement(line []byte) (bool, error) {
 	return true, nil
 }
 
-// stream gives the blocks as a CAR that is made while it is read. It has to be
+// stream returns the blocks as a CAR that is made while it is read. It has to be
 // closed.
 func (b *batch) stream() io.ReadCloser {
 	r, w := io.Pipe()

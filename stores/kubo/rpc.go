@@ -105,10 +105,10 @@ func objects(r io.Reader, visit func(line []byte) error) error {
 	return lines.Err()
 }
 
-// isAbsent says whether a node means that it has not got a block.
+// isAbsent reports whether an error is a node's, that it does not have a block.
 func isAbsent(err error) bool { return says(err, "ipld: could not find", "block not found") }
 
-// isLate says whether a node gave up after the time that it was given.
+// isLate reports whether a node gave up after the time that it was given.
 func isLate(err error) bool { return says(err, context.DeadlineExceeded.Error()) }
 
 func says(err error, words ...string) bool {

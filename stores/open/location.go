@@ -104,7 +104,7 @@ const (
 	Edit
 )
 
-// Check says early, without opening anything, what Open would stumble over:
+// Check returns early, without opening anything, the error that Open would return:
 // stores.ErrReadOnly, stores.ErrNoStore.
 func (l Location) Check(mode Mode) error {
 	switch {
@@ -126,7 +126,7 @@ func (l Location) Check(mode Mode) error {
 	return nil
 }
 
-// Fresh says whether a store is not there yet, or will be made anew: then it
+// Fresh reports whether a store is not there yet, or will be made anew: then it
 // has no blocks to begin with.
 func (l Location) Fresh() bool {
 	switch l.Kind {

@@ -62,7 +62,7 @@ func isFieldValue(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
-// addTo gives a request what is for where it goes, and says whether there was
+// addTo adds to a request what is for its origin, and reports whether there was
 // anything.
 func (c *Credentials) addTo(request *http.Request) bool {
 	if c == nil {
@@ -75,7 +75,7 @@ func (c *Credentials) addTo(request *http.Request) bool {
 	return len(headers) > 0
 }
 
-// hidden gives a text in which no credentials are to be seen.
+// hidden returns a text without the credentials in it.
 func (c *Credentials) hidden(text string) string {
 	if c == nil {
 		return text

@@ -281,7 +281,7 @@ func TestNoPlaceWhileWaiting(t *testing.T) {
 	})
 }
 
-// slowReader gives a byte after each pause.
+// slowReader returns a byte after each pause.
 type slowReader struct {
 	ctx   context.Context
 	pause time.Duration

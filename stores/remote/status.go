@@ -50,7 +50,7 @@ func (e *StatusError) temporary() bool {
 	return e.Code >= 500
 }
 
-// CheckStatus gives a *StatusError unless the status is 2xx. Of the body it
+// CheckStatus returns a *StatusError unless the status is 2xx. Of the body it
 // reads only then, and at most a KiB.
 func CheckStatus(source string, r *http.Response) error {
 	if r.StatusCode >= 200 && r.StatusCode < 300 {

@@ -13,7 +13,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Temporary says whether the same request may succeed when it is sent again:
+// Temporary reports whether the same request may succeed when it is sent again:
 // after the statuses 408, 425, 429 and 5xx other than 501 and 505; after a
 // timeout of one attempt; after a connection that was refused, reset or broken,
 // or ended too early. Of several errors in one, one is enough.
@@ -53,7 +53,7 @@ func Temporary(err error) bool {
 	return false
 }
 
-// lasting says whether an error of the network will be the same next time.
+// lasting reports whether an error of the network will be the same next time.
 func lasting(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, http.ErrSchemeMismatch) {

@@ -81,7 +81,7 @@ func checkRedirect(next *http.Request, before []*http.Request) error {
 	return nil
 }
 
-// withoutQueries gives an error whose text shows of the address of a request
+// withoutQueries returns an error whose text shows of the address of a request
 // only what cannot be a secret.
 func withoutQueries(err error) error {
 	request, ok := errors.AsType[*url.Error](err)

@@ -28,7 +28,7 @@ type Options struct {
 	// Values takes along the blocks that values link to, and all that those
 	// link to.
 	Values bool
-	// Fresh says that the destination is new. Then a source that can give all
+	// Fresh means that the destination is new. Then a source that can deliver all
 	// below a block in one answer is asked for that, which saves most of the
 	// requests: for all below the root if Values is set, else for parts of the
 	// map, as long as no value in them is a link. Into a destination that has
@@ -147,7 +147,7 @@ func (c *copier) get(ctx context.Context, id cid.Cid) ([]byte, error) {
 	return block, err
 }
 
-// moved gives a block, which the destination has from then on.
+// moved returns a block, which the destination has from then on.
 func (c *copier) moved(ctx context.Context, id cid.Cid) ([]byte, error) {
 	if !c.loads.Enter() {
 		return nil, errOver

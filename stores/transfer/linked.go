@@ -119,7 +119,7 @@ func (f *follower) push(links []linkFrom) {
 	f.changed.Broadcast()
 }
 
-// take gives the next link; false when there will be none.
+// take returns the next link, or false when there will be none.
 func (f *follower) take(ctx context.Context) (linkFrom, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -157,7 +157,7 @@ func (f *follower) work(ctx context.Context) error {
 	}
 }
 
-// follow visits a block and gives what it links to.
+// follow visits a block and returns what it links to.
 func (f *follower) follow(ctx context.Context, c cid.Cid) ([]cid.Cid, error) {
 	block, err := f.get(ctx, c)
 	if err != nil {

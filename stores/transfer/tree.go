@@ -14,15 +14,15 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
-// treeStore is a store that can give all blocks below one in one answer, also
+// treeStore is a store that can deliver all blocks below one in one answer, also
 // those that values link to. visit gets each once, after one that links to it,
 // and may end it.
 type treeStore interface {
 	Tree(ctx context.Context, root cid.Cid, visit func(c cid.Cid, block []byte) error) error
 }
 
-// parts puts parts of a map, each of which the source gives in one answer. That
-// it gives less than all, or nothing, is no error: what is missing is asked for
+// parts puts parts of a map, each of which the source delivers in one answer. That
+// it delivers less than all, or nothing, is no error: what is missing is asked for
 // block by block.
 func (c *copier) parts(ctx context.Context, source treeStore, root cid.Cid, m *adl.Node) error {
 	p := &parts{of: m}
@@ -91,8 +91,8 @@ func (c *copier) below(ctx context.Context, root cid.Cid, p *parts, atOnce int) 
 // errEnough ends an answer from which nothing more is wanted.
 var errEnough = errors.New("nothing more is wanted")
 
-// tree puts what the source gives in one answer, of a part of the map as far as
-// it is the map's own. It says whether anything came.
+// tree puts what the source delivers in one answer, of a part of the map as far as
+// it is the map's own. It reports whether anything came.
 func (c *copier) tree(ctx context.Context, source treeStore, top cid.Cid, p *parts) (delivered bool, err error) {
 	var failed error
 	_ = source.Tree(ctx, top, func(id cid.Cid, block []byte) error {

@@ -11,7 +11,7 @@ type Gate struct {
 	inside sync.WaitGroup
 }
 
-// Enter says whether there is a way in. Whoever is in has to Leave.
+// Enter reports whether the gate is open. If so the caller has to call Leave.
 func (g *Gate) Enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

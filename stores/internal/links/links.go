@@ -14,7 +14,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores" // and the codecs that it knows
 )
 
-// Of gives the links in a block, in their order; known is false where its codec
+// Of returns the links in a block, in their order; known is false where its codec
 // is not.
 func Of(c cid.Cid, block []byte) (links []cid.Cid, known bool, err error) {
 	code := c.Prefix().Codec
@@ -52,7 +52,7 @@ func Of(c cid.Cid, block []byte) (links []cid.Cid, known bool, err error) {
 	return links, true, nil
 }
 
-// InDagCBOR gives the links in a value.
+// InDagCBOR returns the links in a value.
 func InDagCBOR(value []byte) ([]cid.Cid, error) {
 	links, _, err := Of(cid.NewCidV1(cid.DagCBOR, nil), value)
 	return links, err

@@ -118,7 +118,7 @@ func (b *build) findRepeated(ctx context.Context, args []string, source input.So
 	})
 }
 
-func (b *build) build(ctx context.Context, to place, source input.Source, p *progress) (err error) {
+func (b *build) build(ctx context.Context, to location, source input.Source, p *progress) (err error) {
 	late := &lateStore{open: func() (stores.Writable, error) { return to.writing(ctx, open.Build) }}
 	defer closing(late, &err)
 	bulk, err := b.begin(ctx, late, p)

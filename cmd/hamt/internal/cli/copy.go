@@ -79,7 +79,7 @@ func (c *copying) run(ctx context.Context, args []string) error {
 	})
 }
 
-func (c *copying) copy(ctx context.Context, from stores.Store, at place, root rootRef) (err error) {
+func (c *copying) copy(ctx context.Context, from stores.Store, at location, root rootRef) (err error) {
 	parameters, err := c.layout.params()
 	if err != nil {
 		return err

@@ -32,9 +32,9 @@ and make the exit status 1; the others are deleted all the same.
 	return c
 }
 
-// delete deletes keys, says which are not there, and gives their number. It has
-// the nodes they lead into fetched together: over a network one key after
-// another takes long.
+// delete deletes keys, warns of those that are not there, and returns their
+// number. It has the nodes they lead into fetched together: over a network one key
+// after another takes long.
 func (e *edit) delete(ctx context.Context, txn *builder.Txn, keys *keyFlags, texts []string) (missing int, err error) {
 	all := make([][]byte, len(texts))
 	for i, text := range texts {

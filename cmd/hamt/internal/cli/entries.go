@@ -57,7 +57,7 @@ apart for sure.`
 	return c
 }
 
-// printable says whether a key can stand on a line as it is.
+// printable reports whether a key can stand on a line as it is.
 func printable(key []byte) bool {
 	if !utf8.Valid(key) {
 		return false

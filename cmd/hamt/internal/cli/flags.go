@@ -87,7 +87,7 @@ func (f *layoutFlags) reading(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// params gives the parameters; in Filecoin's layouts what is not said is as on
+// params returns the parameters; in Filecoin's layouts what is not said is as on
 // Filecoin's chain.
 func (f *layoutFlags) params() (params.Params, error) {
 	p := params.Default()

@@ -36,7 +36,7 @@ a whole map is an error, and then none is printed.`
 	return layout.reading(c)
 }
 
-func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to place, name string, layout *layoutFlags) (err error) {
+func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to location, name string, layout *layoutFlags) (err error) {
 	in, err := carfile.NewReader(r, file)
 	if err != nil {
 		return err

@@ -4,7 +4,7 @@
 // people want to know goes to stderr. Each verb is a file; the rest:
 //
 //	main.go      flags of all verbs, from arguments to exit status
-//	status.go    which error gives which exit status: the only place
+//	status.go    which error has which exit status: the only place
 //	store.go     flags that say which store and how it is talked to
 //	session.go   opening maps, publishing roots
 //	whole.go     going through a whole map, with a bar that knows how far it is
@@ -63,7 +63,7 @@ may be left out and is then the CAR's first root.
 Exit status: 0 done; 1 not there (a key; a name to be removed); 2 bad usage or bad
 input; 3 a fault in the store or in the data; 130 interrupted.`
 
-// Main runs the command and gives its exit status.
+// Main runs the command and returns its exit status.
 func Main(args []string, in io.Reader, out, err io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -60,7 +60,7 @@ func (a *app) readingRoot(
 
 // readingRootAt is readingRoot of another store than --store.
 func (a *app) readingRootAt(
-	ctx context.Context, p place, args []string, rest int,
+	ctx context.Context, p location, args []string, rest int,
 	do func(s stores.Store, root rootRef, args []string) error,
 ) (err error) {
 	s, err := p.reading(ctx)
@@ -114,7 +114,7 @@ func closing(s io.Closer, err *error) {
 }
 
 // editing opens a store that is there for changes to the map at a root. do
-// gives the new root, which is then published.
+// returns the map with the new root, which is then published.
 func (a *app) editing(
 	ctx context.Context, root, name string,
 	do func(s stores.Writable, root cid.Cid) (*adl.Node, error),

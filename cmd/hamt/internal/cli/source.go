@@ -45,7 +45,7 @@ func (a *app) reading(ctx context.Context, args []string, do func(file string, r
 	return do(file, counting{newInterruptible(ctx, stream), p}, p)
 }
 
-// checkFile says early what is wrong with a FILE argument.
+// checkFile returns early what is wrong with a FILE argument.
 func checkFile(file string) error {
 	if file == "-" {
 		return nil

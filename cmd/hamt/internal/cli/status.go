@@ -46,7 +46,7 @@ func absent(format string, args ...any) error {
 	return &outcome{statusAbsent, fmt.Errorf(format, args...)}
 }
 
-// statusOf gives the exit status for what a verb returned.
+// statusOf returns the exit status for what a verb returned.
 func statusOf(err error) int {
 	var known *outcome
 	switch {
@@ -62,7 +62,7 @@ func statusOf(err error) int {
 	return statusFault
 }
 
-// isBadEntry says whether the library refused what was to be written, and not
+// isBadEntry reports whether the library refused what was to be written, and not
 // what it read.
 func isBadEntry(err error) bool {
 	for _, kind := range []error{fault.ErrValue, fault.ErrRepeatedKey, fault.ErrReadOnlyLayout} {
@@ -76,7 +76,7 @@ func isBadEntry(err error) bool {
 		(errors.Is(err, fault.ErrTooLarge) || errors.Is(err, fault.ErrMaxDepth))
 }
 
-// messageOf gives what there is to say about an error.
+// messageOf returns what there is to say about an error.
 func messageOf(err error) string {
 	switch {
 	case err == nil:

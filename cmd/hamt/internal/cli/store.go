@@ -26,7 +26,7 @@ type storeFlags struct {
 	credentials string
 	pin         bool
 
-	options *open.Options // what the flags say together, or nil before the first place
+	options *open.Options // what the flags say together, or nil before the first location
 }
 
 const (
@@ -58,46 +58,46 @@ func (f *storeFlags) pinFlag(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.pin, "pin", false, "have Kubo pin the new root, under --name if that is given")
 }
 
-// place is a store that the command line names. The location is parsed once, and
-// the flags are read once for all places: the file of credentials may be a pipe,
+// location is where the command line says that a store is. It is parsed once, and
+// the flags are read once for all locations: the file of credentials may be a pipe,
 // which cannot be read twice.
-type place struct {
+type location struct {
 	open.Location
 	text    string // as it was given
 	flags   *storeFlags
 	options open.Options
 }
 
-// chosen returns the place that --store names.
-func (f *storeFlags) chosen() (place, error) { return f.at(f.location) }
+// chosen returns the location that --store names.
+func (f *storeFlags) chosen() (location, error) { return f.at(f.location) }
 
-// chosenForWriting returns the place that --store names, once nothing is to be
+// chosenForWriting returns the location that --store names, once nothing is to be
 // said against writing to it.
-func (f *storeFlags) chosenForWriting(mode open.Mode, name string) (place, error) {
+func (f *storeFlags) chosenForWriting(mode open.Mode, name string) (location, error) {
 	return f.atForWriting(f.location, mode, name)
 }
 
-// atForWriting is chosenForWriting of another place than --store.
-func (f *storeFlags) atForWriting(text string, mode open.Mode, name string) (place, error) {
+// atForWriting is chosenForWriting of another location than --store.
+func (f *storeFlags) atForWriting(text string, mode open.Mode, name string) (location, error) {
 	p, err := f.at(text)
 	if err != nil {
-		return place{}, err
+		return location{}, err
 	}
 	return p, p.checkWriting(mode, name)
 }
 
-// at returns the place that text names, as --store does.
-func (f *storeFlags) at(text string) (place, error) {
-	location, err := open.Parse(text)
+// at returns the location that text names, as --store does.
+func (f *storeFlags) at(text string) (location, error) {
+	parsed, err := open.Parse(text)
 	if err != nil {
-		return place{}, usage("%w", err)
+		return location{}, usage("%w", err)
 	}
 	if f.options == nil {
 		if f.options, err = f.open(); err != nil {
-			return place{}, err
+			return location{}, err
 		}
 	}
-	return place{location, text, f, *f.options}, nil
+	return location{parsed, text, f, *f.options}, nil
 }
 
 // open returns what the flags say about how stores are opened.
@@ -131,17 +131,17 @@ func (f *storeFlags) open() (*open.Options, error) {
 }
 
 // reading opens the store for reading.
-func (p place) reading(ctx context.Context) (stores.Store, error) {
+func (p location) reading(ctx context.Context) (stores.Store, error) {
 	return p.Reading(ctx, p.options)
 }
 
 // writing opens the store for writing.
-func (p place) writing(ctx context.Context, mode open.Mode) (stores.Writable, error) {
+func (p location) writing(ctx context.Context, mode open.Mode) (stores.Writable, error) {
 	return p.Writing(ctx, mode, p.options)
 }
 
 // checkWriting returns early what is wrong with the store or the --name flag.
-func (p place) checkWriting(mode open.Mode, name string) error {
+func (p location) checkWriting(mode open.Mode, name string) error {
 	if name != "" {
 		if err := stores.CheckName(name); err != nil {
 			return usage("%w", err)

@@ -73,7 +73,7 @@ func (p *progress) set(n int64) {
 // of tells how much there will be.
 func (p *progress) of(total int64) { p.at.Load().total.Store(total) }
 
-// drawn says whether anybody sees the progress.
+// drawn reports whether anybody sees the progress.
 func (p *progress) drawn() bool { return p.stop != nil }
 
 func (p *progress) end() {
@@ -202,7 +202,7 @@ func (c counting) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// interruptible gives up reading when the context is done, even where the
+// interruptible ends a read when the context is done, even where the
 // stream has nothing to give: a terminal at which nobody types, say. The read
 // that is under way is then left behind; it ends with the process.
 type interruptible struct {

@@ -56,7 +56,7 @@ func (a *app) verify(ctx context.Context, m *adl.Node) error {
 }
 
 // printFaults prints faults, which are the result of verify and no failure of
-// it. Where it is told how many there were, it gives the outcome.
+// it. Where it is told how many there were, it prints the outcome.
 func (a *app) printFaults(total int, faults ...error) error {
 	for _, f := range faults {
 		if _, err := fmt.Fprintln(a.out, trimPrefix(f.Error())); err != nil {
