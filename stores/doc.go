@@ -10,6 +10,8 @@
 //	cache      a bounded local store in front of any other
 //	adapter    any go-datastore or boxo blockstore, in a module of its own
 //
+// A new kind of store embeds [Base], or [WritableBase]: what all kinds have in common.
+//
 // Package open makes any of them of one line of text, as the command's --store
 // takes it. Package transfer copies maps between them. Package remote is how the
 // stores on other machines are talked to.

@@ -21,7 +21,7 @@ import (
 )
 
 // Reading returns the LinkSystem of a store that opens blocks in its own way. A
-// reader that has Len spares whoever reads all but one allocation; one that has
+// reader that has Len spares its reader all but one allocation; one that has
 // Close is closed. Blocks whose CID holds them are not asked for.
 func Reading(open func(ctx context.Context, c cid.Cid) (io.Reader, error)) *linking.LinkSystem {
 	lsys := cidlink.DefaultLinkSystem()

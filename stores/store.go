@@ -36,14 +36,14 @@ type Writable interface {
 	// be read at once; that it is there to stay is for Publish to say.
 	Put(ctx context.Context, c cid.Cid, block []byte) error
 	// Publish returns when all blocks that were put are where they belong, to
-	// stay there, and tells the store that one of them is the root of
+	// stay there, and makes known to the store that one of them is the root of
 	// something: a CAR file gets it into its header. Only then may anybody
 	// else hear of the root.
 	Publish(ctx context.Context, root cid.Cid) error
 }
 
 // Syncer is a Writable that can keep what was put though nothing is published:
-// for whoever was interrupted, and will go on from there.
+// for a writer that was interrupted, and will go on from there.
 type Syncer interface {
 	// Sync returns when all blocks that were put are where they belong, or can
 	// not get there.

@@ -23,7 +23,7 @@ type Options struct {
 	// Where several processes use a directory with different bounds, each makes
 	// room by its own when it writes.
 	Bytes int64
-	// Warn, if not nil, is told what fails in the cache, once. Reads go on
+	// Warn, if not nil, is called once, with what fails in the cache. Reads go on
 	// without it.
 	Warn func(message string)
 }
@@ -32,7 +32,7 @@ type Options struct {
 // the store below is one, and a stores.Named where that is one.
 type Cache interface {
 	stores.Store
-	// Stats tells what the cache has done since it was opened, and what it
+	// Stats returns what the cache has done since it was opened, and what it
 	// holds.
 	Stats() Stats
 }
@@ -190,14 +190,14 @@ func (c *cache) keep(id cid.Cid, block []byte) {
 	c.failed(err)
 }
 
-// failed tells the first error of the cache's own, if it is one.
+// failed calls warn with the first error of the cache's own.
 func (c *cache) failed(err error) {
 	if err != nil && c.warn != nil {
 		c.warned.Do(func() { c.warn(fmt.Sprintf("cache %s: %v; going on without it", c.dir, err)) })
 	}
 }
 
-// Stats tells what the cache has done.
+// Stats returns what the cache has done.
 func (c *cache) Stats() Stats {
 	bytes, err := c.account.bytes()
 	c.failed(err)

@@ -5,7 +5,7 @@
 //
 // A block is checked against its CID before it enters the cache, and again
 // whenever it comes out. One that is damaged there is dropped and fetched anew.
-// So no error of the cache's disk is an error of a read: it is told once, by
+// So no error of the cache's disk is an error of a read: it is reported once, by
 // Options.Warn, and the store below is asked.
 //
 // # What is kept

@@ -72,7 +72,7 @@ func (s *Store) has(ctx context.Context, c cid.Cid) (bool, error) {
 	return err == nil, err
 }
 
-// Close closes the connections that nobody uses.
+// Close closes the connections that are not in use.
 func (s *Store) Close() error {
 	s.client.Close()
 	return nil

@@ -134,7 +134,7 @@ func newTree(root cid.Cid, most int, visit func(c cid.Cid, block []byte) error) 
 	return &tree{visit: visit, most: most, missing: map[cid.Cid]struct{}{root: {}}, have: map[cid.Cid]struct{}{}}
 }
 
-// read takes in a CAR, whose header and blocks are parts of the answer.
+// read reads a CAR, whose header and blocks are parts of the answer.
 func (t *tree) read(r io.Reader, part func(func() error) error) error {
 	var car *carv2.BlockReader
 	err := part(func() (err error) {
@@ -172,7 +172,7 @@ func (t *tree) early(err error) error {
 	return fmt.Errorf("the CAR is damaged: %w", err)
 }
 
-// add takes in a block.
+// add checks a block and hands it to visit.
 func (t *tree) add(c cid.Cid, block []byte) error {
 	if _, ok := t.missing[c]; !ok {
 		return t.again(c)

@@ -241,7 +241,7 @@ func (b *batch) writeCAR(w io.Writer) error {
 	return car.Finish()
 }
 
-// watched tells when something is read.
+// watched is a reader that calls moved before each read.
 type watched struct {
 	io.Reader
 	moved func()

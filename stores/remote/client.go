@@ -33,10 +33,10 @@ func New(o Options) *Client {
 // redirect leads.
 func (c *Client) HTTP() *http.Client { return c.http }
 
-// Warn tells the Warn of the Options, and no credentials.
+// Warn calls Warn of the Options with a message, without the credentials in it.
 func (c *Client) Warn(message string) { c.options.Warn(c.options.Credentials.hidden(message)) }
 
-// Close closes the connections that nobody uses.
+// Close closes the connections that are not in use.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Do is Retry of Try: attempts in their bounds until one succeeds, or fails for

@@ -12,7 +12,7 @@ import (
 // told.
 const foldFor = firstWait / 4
 
-// folded tells of one warning at a time.
+// folded lets one warning through at a time.
 type folded struct {
 	mu   sync.Mutex
 	last time.Time // when one was told

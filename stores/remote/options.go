@@ -28,7 +28,7 @@ type Options struct {
 	// Credentials are added to requests by where they go; nil for none. They
 	// must not be changed any more.
 	Credentials *Credentials
-	// Warn, if not nil, is told what went wrong and is being tried again. It
+	// Warn, if not nil, is called with what went wrong and is being tried again. It
 	// may be called from several goroutines at once.
 	Warn func(message string)
 }

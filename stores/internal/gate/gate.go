@@ -24,8 +24,9 @@ func (g *Gate) Enter() bool {
 // Leave ends what Enter began.
 func (g *Gate) Leave() { g.inside.Done() }
 
-// Close lets nobody in from now on, and returns when all are out. Who is in may
-// find it closed for more, so nobody waits for somebody who waits.
+// Close makes Enter report false from now on, and returns when all that have entered
+// have left. They may call Enter again and find it closed, so that none waits for
+// another that waits.
 func (g *Gate) Close() {
 	g.mu.Lock()
 	g.closed = true

@@ -114,7 +114,7 @@ func (a *applying) flush(ctx context.Context) error {
 
 // one makes one change. More than fit into the memory are committed in between,
 // which leaves blocks of versions that nobody knows, and is no less atomic: the
-// root is told when all is done.
+// root is printed when all is done.
 func (a *applying) one(ctx context.Context, change input.Change) error {
 	if change.Delete {
 		existed, err := a.txn.Delete(ctx, change.Key)

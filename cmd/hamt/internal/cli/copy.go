@@ -49,7 +49,7 @@ all that they link to themselves.`
 	return c.layout.reading(command)
 }
 
-// warnOpaque tells of linked blocks in codecs that are not known here.
+// warnOpaque warns of linked blocks in codecs that are not known here.
 func (a *app) warnOpaque(n int) {
 	if n > 0 {
 		a.warn("%d linked blocks are in codecs that are not known here, so what they link to was not taken along", n)

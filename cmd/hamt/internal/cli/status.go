@@ -36,7 +36,7 @@ func (o *outcome) Error() string {
 
 func (o *outcome) Unwrap() error { return o.err }
 
-// usage is an error of whoever typed the command.
+// usage returns an error that the user of the command has made.
 func usage(format string, args ...any) error {
 	return &outcome{statusUsage, fmt.Errorf(format, args...)}
 }

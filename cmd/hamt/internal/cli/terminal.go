@@ -63,14 +63,14 @@ func (p *progress) next(what string) { p.at.Store(newPhase(what, -1, false)) }
 
 func (p *progress) add(n int64) { p.at.Load().done.Add(n) }
 
-// set tells how far it is. Of several who tell, the furthest is right.
+// set sets how far the phase is. Of several concurrent calls, the furthest counts.
 func (p *progress) set(n int64) {
 	done := &p.at.Load().done
 	for old := done.Load(); n > old && !done.CompareAndSwap(old, n); old = done.Load() {
 	}
 }
 
-// of tells how much there will be.
+// of sets how much there will be.
 func (p *progress) of(total int64) { p.at.Load().total.Store(total) }
 
 // drawn reports whether anybody sees the progress.

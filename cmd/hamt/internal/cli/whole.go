@@ -44,7 +44,7 @@ func watched(lsys *linking.LinkSystem, p *progress) *linking.LinkSystem {
 	return &counting
 }
 
-// expect tells whoever watches how many blocks there will be, about. What is
+// expect shows how many blocks there will be, about. What is
 // loaded to find out is not loaded again, and what is wrong with it is for the
 // verb to say.
 func (p *progress) expect(ctx context.Context, m *adl.Node) {
