@@ -96,17 +96,26 @@ func TestWalkKeepsWhatLookupsUse(t *testing.T) {
 	}
 }
 
-// TestWalkOfFastStoreKeepsNothing: a walk over a store in memory leaves the
-// cache as it is.
-func TestWalkOfFastStoreKeepsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // where the store takes no time at all
-		s, root := hamttest.Stored(t, params.Default(), hamttest.Numbered(8000))
-		n := hamttest.Load(t, s, root)
-		keysOf(t, n)
-		if stats := n.CacheStats(); stats.Nodes != 0 {
-			t.Errorf("the walk left %+v", stats)
+// TestWhatWalksKeep: one that reads ahead keeps what there is room for, unless
+// the store is in memory; a serial one keeps nothing, however long loads take.
+func TestWhatWalksKeep(t *testing.T) {
+	s, root := slowMap(t, false)
+	for _, delay := range []time.Duration{0, 50 * time.Microsecond, hamttest.Delay} {
+		for _, ahead := range []int{1, 64} {
+			synctest.Test(t, func(t *testing.T) {
+				s.Delay = func(datamodel.Link) time.Duration { return delay }
+				n := hamttest.Load(t, s, root, hamt.WithReadAhead(ahead))
+				keysOf(t, n)
+				want := 0
+				if ahead > 1 && delay > 0 {
+					want = s.Len() - 1
+				}
+				if stats := n.CacheStats(); stats.Nodes != int64(want) {
+					t.Errorf("%d ahead, %v a load: the walk left %+v, want %d nodes", ahead, delay, stats, want)
+				}
+			})
 		}
-	})
+	}
 }
 
 // TestOldVersionsAreNotHeld makes many versions of a map with a wide root, and

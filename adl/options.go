@@ -22,9 +22,9 @@ func WithParams(p params.Params) Option {
 
 // WithCacheBytes bounds the memory of the node cache, in bytes; 0 or less is no
 // cache. The default is 64 MiB. The map and all versions made of it share the
-// cache. Lookups and edits keep what they load in it; walks over the whole map
-// only what finds free room, and nothing where the store is about as fast as a
-// cache or the walk is a serial one.
+// cache. Lookups and edits keep what they load in it. Walks over the whole map keep
+// only what finds free room, and nothing if they are serial or the store is about
+// as fast as the cache.
 func WithCacheBytes(n int64) Option {
 	return Option{func(s *nodes.Settings) { s.CacheBytes = max(0, n) }}
 }

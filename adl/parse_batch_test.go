@@ -417,7 +417,7 @@ func TestBundlesAreBounded(t *testing.T) {
 			entered += int64(len(s.Block(link)))
 			most = max(most, read-entered)
 		}
-		if most > bound+2*largest || most < bound/2 {
+		if most > bound*3/4+2*largest || most < bound/2 {
 			t.Errorf("%d MiB were read ahead", most>>20)
 		}
 	})

@@ -14,10 +14,13 @@ import (
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/multiformats/go-multicodec"
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -107,10 +110,60 @@ func TestFastStoreIsAskedInSequence(t *testing.T) {
 	s.Delay = nil
 	synctest.Test(t, func(t *testing.T) {
 		keysOf(t, hamttest.Load(t, s, root))
+		if _, err := hamttest.Load(t, s, root).Estimate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		if s.Most() != 1 {
 			t.Errorf("%d loads at the same time", s.Most())
 		}
 	})
+}
+
+// TestReadAheadHoldsLittle lets the first node take an hour: what is loaded
+// meanwhile is bounded in bytes, and in number.
+func TestReadAheadHoldsLittle(t *testing.T) {
+	const ahead = 16
+	for name, c := range map[string]struct{ entries, each, least, most int }{
+		"bytes":  {600, 1 << 18, 8, 32 + ahead*4},
+		"number": {2000, 1 << 10, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			content := hamttest.Model{}
+			value := basicnode.NewBytes(make([]byte, c.each))
+			for i := range c.entries {
+				content[fmt.Sprint("key-", i)] = value
+			}
+			s := hamttest.NewStore()
+			root := hamttest.RootOf(t, hamttest.Build(t, builder.Prototype{
+				Params:        params.Params{BitWidth: 3, BucketSize: 1},
+				LinkSystem:    s.LinkSystem(),
+				MaxBlockBytes: 16 << 20,
+			}, content))
+			first := hamttest.LinkAt(t, s, root, fault.Path{0})
+			synctest.Test(t, func(t *testing.T) {
+				var loads, bytes atomic.Int64
+				s.Delay = func(link datamodel.Link) time.Duration {
+					loads.Add(1)
+					bytes.Add(int64(len(s.Block(link))))
+					if link == first {
+						return time.Hour
+					}
+					return hamttest.Delay
+				}
+				n := hamttest.Load(t, s, root, hamt.WithReadAhead(ahead))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				for _, err := range n.Entries(ctx) {
+					if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+						t.Fatal(err)
+					}
+				}
+				if mib, n := int(bytes.Load()>>20), loads.Load(); mib > c.most || mib < c.least || n > 4*32+2 || n < ahead {
+					t.Errorf("%d MiB are loaded ahead, in %d loads", mib, n)
+				}
+			})
+		})
+	}
 }
 
 // TestBreakingOff: leaving an iteration, or dropping an iterator, leaves no

@@ -109,13 +109,12 @@ func (l *Loader) Root(ctx context.Context, link datamodel.Link, given params.Par
 type Retention uint8
 
 const (
-	// Discard keeps nothing. It is for walks that load one block after another
-	// on their caller's goroutine: which blocks they load must not depend on how
-	// long earlier loads took.
+	// Discard keeps nothing. It is for serial walks: which blocks they load must
+	// not depend on how long earlier loads took.
 	Discard Retention = iota
-	// KeepIfRoom keeps the node where it takes no other's room and loads are
-	// not about as fast as the cache. It is for walks over a whole map, which
-	// must not push out what lookups use.
+	// KeepIfRoom keeps the node where it takes no other's room and loads take
+	// longer than the cache does. It is for walks that read ahead, which must not
+	// push out what lookups use.
 	KeepIfRoom
 	// Keep keeps the node in place of others, and has its parent point to it.
 	// It is for lookups and edits.

@@ -5,57 +5,43 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 )
 
-// Read-ahead, in numbers.
 const (
-	// DefaultAhead is how many blocks are being loaded at the same time unless
-	// told otherwise.
-	DefaultAhead = 64
-	// aheadBytes bounds the blocks that are loaded and not consumed yet.
-	aheadBytes = 32 << 20
-	// aheadPlaces bounds their number, as a multiple of what is under way at
-	// most: inner nodes wait long for their turn, and must not stop the leaves
-	// before them from being loaded.
-	aheadPlaces = 4
-)
-
-// Bundles, in numbers.
-const (
-	// bundleSize is how many blocks one goroutine checks and parses. Fewer than
-	// minBundle do not pay for it, and for waiting.
-	bundleSize = 32
-	minBundle  = 8
-	// maxBundles is how many goroutines do so at the same time: more would be
+	// batchSize is how many blocks one goroutine checks and parses. Fewer than
+	// minBatch do not pay for it, and for waiting.
+	batchSize = 32
+	minBatch  = 8
+	// maxBatches is how many goroutines do so at the same time: more would be
 	// faster than a walker reads.
-	maxBundles = 4
-	// alone is how many nodes a walker enters before others work for it: for
-	// small maps, and walks that are soon broken off, nobody should.
-	alone = 16
+	maxBatches = 4
+	// batchAfter is how many nodes a walker enters before other goroutines parse
+	// for it: it does not pay for small maps, and walks that are soon broken off.
+	batchAfter = 16
 )
 
-// pace is how a walker reads ahead. A slow store is asked for many blocks at
-// the same time, each in a goroutine of its own: there the time goes by in
-// waiting. A fast one is asked for one block after another, by the walker
-// itself: there the time goes into checking and parsing, which other
-// processors do, a bundle of blocks at a time. So a store is asked concurrently
-// only where that pays.
-type pace uint8
+// readAheadMode is how a walker reads ahead. A slow store is asked for many
+// blocks at the same time, each in a goroutine of its own: there the time goes
+// by in waiting. A fast one is asked for one block after another, by the walker
+// itself: there the time goes into checking and parsing, which other processors
+// do, a batch of blocks at a time. So a store is asked concurrently only where
+// that pays.
+type readAheadMode uint8
 
 const (
-	stepwise pace = iota // not at all
-	bundled
-	spread
+	serial readAheadMode = iota // nothing is read ahead
+	batched
+	concurrent
 )
 
-func (w *Walker) pace() pace {
+func (w *Walker) mode() readAheadMode {
 	switch {
-	case w.ahead < 2:
-		return stepwise
+	case w.budget.requests < 2:
+		return serial
 	case w.tree.loader.Slow():
-		return spread
-	case w.bundles > 0 && w.entered > alone:
-		return bundled
+		return concurrent
+	case w.batches > 0 && w.entered > batchAfter:
+		return batched
 	}
-	return stepwise
+	return serial
 }
 
 // enter sees to it that a visit is loaded.
@@ -70,7 +56,7 @@ func (w *Walker) enter(v *Visit) error {
 		if err := w.waitForRoom(); err != nil {
 			return err
 		}
-		if w.pace() != spread {
+		if w.mode() != concurrent {
 			v.node, v.err = w.load(v)
 			v.loaded = true
 			return v.err
@@ -80,17 +66,22 @@ func (w *Walker) enter(v *Visit) error {
 	if err := w.wait(v); err != nil {
 		return err
 	}
-	w.waiting--
-	if v.node != nil {
-		w.held.Add(-int64(v.node.Memory()))
-	}
+	w.budget.take(v.depth, memoryOf(v.node))
 	w.readAhead()
 	return v.err
 }
 
-// waitForRoom waits until one more load may be under way.
+// memoryOf returns what a node takes in memory, 0 for nil.
+func memoryOf(node *block.Node) int {
+	if node == nil {
+		return 0
+	}
+	return node.Memory()
+}
+
+// waitForRoom waits until one more request may be under way.
 func (w *Walker) waitForRoom() error {
-	for w.flying.Load() >= int64(w.ahead) {
+	for !w.budget.room() {
 		select {
 		case <-w.wake:
 		case <-w.ctx.Done():
@@ -130,19 +121,15 @@ func (w *Walker) load(v *Visit) (*block.Node, error) {
 // start begins a load in a goroutine of its own, which ends with it.
 func (w *Walker) start(v *Visit) {
 	v.done = make(chan struct{})
-	w.waiting++
-	w.flying.Add(1)
+	w.budget.begin(v.depth)
 	go func() {
 		v.node, v.err = w.load(v)
-		if v.node != nil {
-			w.held.Add(int64(v.node.Memory()))
-		}
-		w.flying.Add(-1)
+		w.budget.end(v.depth, memoryOf(v.node))
 		w.ended(v.done)
 	}()
 }
 
-// ended says that a load or a bundle has.
+// ended tells the walker that a load or a batch has ended.
 func (w *Walker) ended(done chan struct{}) {
 	close(done)
 	select {
@@ -151,18 +138,18 @@ func (w *Walker) ended(done chan struct{}) {
 	}
 }
 
-// bundle is what the walker has read and another goroutine parses.
-type bundle struct {
+// parseBatch is what the walker has read and another goroutine parses.
+type parseBatch struct {
 	visits []*Visit
 	blocks []blockio.Unparsed // of the visits
 	done   chan struct{}
 }
 
-// startBundle reads the blocks of the visits that were gathered, as long as
+// startBatch reads the blocks of the visits that were gathered, as long as
 // the store is fast and there is room, and has them parsed in a goroutine of
 // its own, which ends with that.
-func (w *Walker) startBundle() {
-	b := &bundle{done: make(chan struct{})}
+func (w *Walker) startBatch() {
+	b := &parseBatch{done: make(chan struct{})}
 	w.parsing.Add(1)
 	defer func() { // also when the store panics: others may wait for what was read
 		if len(b.blocks) == 0 { // all of it is in memory already, or another one's
@@ -172,7 +159,7 @@ func (w *Walker) startBundle() {
 		}
 	}()
 	for _, v := range w.next {
-		if w.pace() != bundled || w.held.Load() >= aheadBytes {
+		if w.mode() != batched || !w.budget.fits(v.depth) {
 			break
 		}
 		w.read(v, b)
@@ -182,28 +169,30 @@ func (w *Walker) startBundle() {
 
 // read reads the block of a visit. One that another walk or lookup is loading
 // is left until its turn comes: then it will be in memory, or worth waiting for.
-func (w *Walker) read(v *Visit, b *bundle) {
+func (w *Walker) read(v *Visit, b *parseBatch) {
 	node, block, err := w.tree.loader.Read(w.ctx, v.above, v.position)
 	switch {
 	case block.IsRead():
 		b.visits, b.blocks = append(b.visits, v), append(b.blocks, block)
-		w.held.Add(int64(block.Len()))
+		w.budget.hold(v.depth, block.Len())
 	case node != nil || err != nil:
+		w.budget.hold(v.depth, 0)
 		w.arrived(v, node, err)
+		w.budget.resize(v.depth, memoryOf(v.node))
 	default:
 		v.shared = true
 		return
 	}
 	v.done = b.done
-	w.waiting++
 }
 
-func (w *Walker) parse(b *bundle) {
+func (w *Walker) parse(b *parseBatch) {
 	for i, v := range b.visits {
 		block := b.blocks[i]
-		w.held.Add(-int64(block.Len()))
+		length := block.Len() // Parse takes the block away
 		node, err := w.tree.loader.Parse(block, w.tree.params)
 		w.arrived(v, node, err)
+		w.budget.resize(v.depth, memoryOf(v.node)-length)
 	}
 	w.parsing.Add(-1)
 	w.ended(b.done)
@@ -219,49 +208,56 @@ func (w *Walker) arrived(v *Visit, node *block.Node, err error) {
 		return
 	}
 	v.node = node
-	w.held.Add(int64(node.Memory()))
 }
 
 // readAhead starts what comes next, as far as the limits allow.
 func (w *Walker) readAhead() {
-	pace := w.pace()
-	if !w.room(pace) {
+	mode := w.mode()
+	if !w.room(mode) {
 		return
 	}
 	w.next = w.next[:0]
+	w.lookAhead(mode)
+	if len(w.next) >= minBatch {
+		w.startBatch()
+	}
+}
+
+// lookAhead looks at what comes next until there is no room for more.
+func (w *Walker) lookAhead(mode readAheadMode) {
 	for i := len(w.stack) - 1; i >= 0; i-- {
 		f := w.stack[i]
 		if f.visit.node.Links() == 0 {
 			continue
 		}
 		for c := f.child; c < f.visit.node.Links(); c++ {
-			if !w.look(&f.visit.expand()[c], pace) {
+			if !w.look(&f.visit.expand()[c], mode) {
 				return
 			}
 		}
 	}
-	if len(w.next) >= minBundle {
-		w.startBundle()
-	}
 }
 
 // look starts a visit, with others or by itself, or goes on to what is below
-// it where it is there already. It answers false when there is no room for
+// it where it is there already. It returns false when there is no room for
 // more.
-func (w *Walker) look(v *Visit, pace pace) bool {
+func (w *Walker) look(v *Visit, mode readAheadMode) bool {
 	if !v.loaded {
 		if v.done == nil {
 			if v.shared {
 				return true
 			}
-			if pace == spread {
+			if !w.budget.fits(v.depth) {
+				return false
+			}
+			if mode == concurrent {
 				w.start(v)
-			} else if w.next = append(w.next, v); len(w.next) < bundleSize {
+			} else if w.next = append(w.next, v); len(w.next) < batchSize {
 				return true
 			} else {
-				w.startBundle()
+				w.startBatch()
 			}
-			return w.room(pace)
+			return w.room(mode)
 		}
 		select {
 		case <-v.done:
@@ -275,23 +271,20 @@ func (w *Walker) look(v *Visit, pace pace) bool {
 	}
 	children := v.expand()
 	for i := range children {
-		if !w.look(&children[i], pace) {
+		if !w.look(&children[i], mode) {
 			return false
 		}
 	}
 	return true
 }
 
-// room says whether one more load, or bundle, may begin.
-func (w *Walker) room(pace pace) bool {
-	flying, held := w.flying.Load(), w.held.Load()
-	if pace == stepwise || flying >= int64(w.ahead) {
-		return false
+// room reports whether one more load, or batch, may begin.
+func (w *Walker) room(mode readAheadMode) bool {
+	switch mode {
+	case concurrent:
+		return w.budget.room()
+	case batched:
+		return w.parsing.Load() < int64(w.batches)
 	}
-	if pace == bundled {
-		return w.parsing.Load() < int64(w.bundles) && w.waiting < aheadPlaces*bundleSize*w.bundles && held < aheadBytes
-	}
-	// What is under way will be about as large as what has arrived.
-	arrived := int64(w.waiting) - flying
-	return w.waiting < aheadPlaces*w.ahead && (arrived <= 0 || held+held/arrived*flying < aheadBytes)
+	return false
 }

@@ -23,34 +23,20 @@ type loader struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	tree   *Tree
-	ahead  int
 	loads  sync.WaitGroup
 
 	mu     sync.Mutex
 	ended  sync.Cond // a load has, or everything
-	alone  int       // parts that may have a load of their own under way
+	budget *budget   // of it is reserved: one request for each part that may load by itself
 	plans  []*plan
-	turn   int     // of the plan that was asked last
-	flying int     // loads under way, of plans
-	levels []level // by depth
-	err    error   // the first
+	turn   int   // of the plan that was asked last
+	err    error // the first
 }
-
-// level is what a loader knows of the nodes at one depth.
-type level struct {
-	flying int // being loaded
-	held   int // bytes of those that are loaded and not taken
-	loaded int // so far
-	bytes  int // of those
-}
-
-// expected is about how many bytes are held once what is under way is loaded:
-// the nodes of a level are much alike.
-func (l *level) expected() int { return l.held + l.flying*l.bytes/max(1, l.loaded) }
 
 // newLoader makes a loader for so many parts, up to ahead; end has to follow.
 func newLoader(ctx context.Context, t *Tree, parts, ahead int) *loader {
-	l := &loader{tree: t, ahead: ahead, alone: parts}
+	l := &loader{tree: t, budget: planBudget(ahead)}
+	l.budget.reserve(parts)
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	l.ended.L = &l.mu
 	for range parts {
@@ -84,25 +70,30 @@ func (l *loader) failure() error {
 }
 
 // pays says whether it pays to plan what a part loads.
-func (l *loader) pays() bool { return l.ahead > 1 && l.tree.loader.Slow() }
+func (l *loader) pays() bool { return l.budget.requests > 1 && l.tree.loader.Slow() }
 
 // begin plans the visits of the children of a node, at depth, that changes lead
 // into. They come before whatever is planned.
 func (l *loader) begin(p *plan, node *block.Node, depth int, changes []hashsort.Entry) []visit {
 	visits := l.tree.visits(node, depth, changes)
+	l.add(p, visits)
+	return visits
+}
+
+// add plans visits, before whatever is planned.
+func (l *loader) add(p *plan, visits []visit) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p.end.next.precede(visits)
 	l.accompany(p)
 	l.fill()
-	return visits
 }
 
 // accompany needs no place for a load of a part's own any more.
 func (l *loader) accompany(p *plan) {
 	if p.alone {
 		p.alone = false
-		l.alone--
+		l.budget.reserve(-1)
 	}
 }
 
@@ -121,8 +112,8 @@ func (l *loader) leaveAlone(p *plan) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p.alone = true
-	l.alone++
-	for l.flying+l.alone > l.ahead && l.err == nil {
+	l.budget.reserve(1)
+	for l.budget.excess() > 0 && l.err == nil {
 		l.ended.Wait()
 	}
 	return l.err
@@ -153,7 +144,7 @@ func (l *loader) take(p *plan, v *visit) (node *block.Node, below []visit, err e
 	depth := v.depth
 	node, below = v.node, v.below
 	*v = visit{} // which lives as long as those beside it, and must not keep those below
-	l.levels[depth].held -= node.Memory()
+	l.budget.take(depth, node.Memory())
 	l.fill()
 	return node, below, nil
 }
@@ -185,14 +176,14 @@ func (l *loader) fill() {
 	}
 }
 
-// room says whether one more load may be under way.
-func (l *loader) room() bool { return l.err == nil && l.flying+l.alone < l.ahead }
+// room reports whether one more load may be under way.
+func (l *loader) room() bool { return l.err == nil && l.budget.room() }
 
 // next is what to begin, by turns of the plans; nil where there is nothing.
 func (l *loader) next() *visit {
 	for range l.plans {
 		l.turn = (l.turn + 1) % len(l.plans)
-		if v := l.plans[l.turn].first(); v != nil && (v.wanted || l.fits(v)) {
+		if v := l.plans[l.turn].first(); v != nil && (v.wanted || l.pays() && l.budget.fits(v.depth)) {
 			return v
 		}
 	}
@@ -202,29 +193,7 @@ func (l *loader) next() *visit {
 // start notes that a visit is being loaded.
 func (l *loader) start(v *visit) {
 	v.begun = true
-	l.flying++
-	if missing := v.depth + 1 - len(l.levels); missing > 0 {
-		l.levels = append(l.levels, make([]level, missing)...)
-	}
-	l.levels[v.depth].flying++
-}
-
-// fits says whether a node may be loaded before its turn. Half of the memory is
-// for all; of the other half each level has a share of its own, half that of the
-// one above it. For a node waits the longer for its turn the nearer it is to the
-// root, and must not stop the many below that come before it.
-func (l *loader) fits(v *visit) bool {
-	if !l.pays() {
-		return false
-	}
-	if len(l.levels) <= v.depth || l.levels[v.depth].expected() < aheadBytes/2>>v.depth {
-		return true
-	}
-	all := 0
-	for i := range l.levels {
-		all += l.levels[i].expected()
-	}
-	return all < aheadBytes/2
+	l.budget.begin(v.depth)
 }
 
 // load loads the node of a visit that is begun.
@@ -243,12 +212,7 @@ func (l *loader) load(v *visit) {
 	v.loaded, v.node, v.below = true, node, below
 	v.precede(below)
 	v.leave()
-	l.flying--
-	level := &l.levels[v.depth]
-	level.flying--
-	level.loaded++
-	level.held += node.Memory()
-	level.bytes += node.Memory()
+	l.budget.end(v.depth, node.Memory())
 	l.fill()
 	l.ended.Broadcast()
 }

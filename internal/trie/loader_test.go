@@ -39,11 +39,11 @@ func TestLoaderBeginsWhatIsWanted(t *testing.T) {
 	if l.next() != nil {
 		t.Fatal("it would be loaded ahead, from a fast store")
 	}
-	l.flying = 1 // and the other part has a place: there is no room
+	l.budget.begin(1) // and the other part has a place: there is no room
 	if l.claim(mine, &visits[0]) || visits[0].begun {
 		t.Fatal("there was room")
 	}
-	l.flying = 0
+	l.budget.end(1, 0)
 	if l.next() != &visits[0] {
 		t.Error("nobody will ever load it")
 	}

@@ -1,6 +1,7 @@
 package trie
 
 import (
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 )
@@ -11,6 +12,7 @@ type visit struct {
 	position int // of the link to the node, in the parent
 	depth    int // of the node
 	changes  []hashsort.Entry
+	sampled  fault.Path // of the node, where no changes say it
 
 	begun  bool        // being loaded, or loaded
 	wanted bool        // its turn has come
@@ -75,9 +77,12 @@ func (t *Tree) visits(node *block.Node, depth int, changes []hashsort.Entry) (vi
 }
 
 // path is where the node stands: where all its changes lead.
-func (t *Tree) path(v *visit) []int {
+func (t *Tree) path(v *visit) fault.Path {
+	if len(v.changes) == 0 {
+		return v.sampled
+	}
 	o := hashsort.NewOrder(t.hasher, t.params.BitWidth)
-	path := make([]int, v.depth)
+	path := make(fault.Path, v.depth)
 	for depth := range path {
 		path[depth] = o.Index(v.changes[0].Head, v.changes[0].Key, depth)
 	}

@@ -3,11 +3,9 @@ package trie
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 )
 
 // Sample is some of the nodes at one depth.
@@ -33,9 +31,11 @@ type sampleLink struct {
 func (l sampleLink) path() fault.Path { return append(slices.Clip(l.parent.path), l.index) }
 
 // Samples gives a sample of every level, the root first: of each at most width
-// nodes, whose parents are in the sample of the level above. Up to ahead of
-// them are being loaded at the same time.
+// nodes, whose parents are in the sample of the level above. Where the store is
+// slow, up to ahead of them are being loaded at the same time.
 func (t *Tree) Samples(ctx context.Context, width, ahead int) ([]Sample, error) {
+	l := newLoader(ctx, t, 1, ahead)
+	defer l.end()
 	samples := []Sample{{Nodes: []Sampled{{t.root, nil}}, Each: 1}}
 	for depth := 0; ; depth++ {
 		above := samples[depth]
@@ -52,7 +52,7 @@ func (t *Tree) Samples(ctx context.Context, width, ahead int) ([]Sample, error) 
 			return samples, nil
 		}
 		chosen := evenly(links, width)
-		nodes, err := t.load(ctx, chosen, depth+1, ahead)
+		nodes, err := l.loadSample(chosen, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -72,33 +72,21 @@ func evenly(links []sampleLink, n int) []sampleLink {
 	return chosen
 }
 
-// load loads nodes at depth.
-func (t *Tree) load(ctx context.Context, links []sampleLink, depth, ahead int) ([]Sampled, error) {
+// loadSample loads the nodes at a depth that some links lead to.
+func (l *loader) loadSample(links []sampleLink, depth int) ([]Sampled, error) {
+	visits := make([]visit, len(links))
+	for i, link := range links {
+		visits[i] = visit{parent: link.parent.Node, position: link.position, depth: depth, sampled: link.path()}
+	}
+	p := l.plans[0]
+	l.add(p, visits)
 	nodes := make([]Sampled, len(links))
-	errs := make([]error, len(links))
-	load := func(i int) {
-		l := links[i]
-		node, err := t.child(ctx, l.parent.Node, l.position, depth, blockio.Keep)
-		if err != nil {
-			errs[i] = locatedCID(err, l.parent.Link(l.position), l.path())
-		}
-		nodes[i] = Sampled{node, l.path()}
-	}
-	for first := 0; first < len(links); first += max(1, ahead) {
-		var wait sync.WaitGroup
-		for i := first; i < min(first+max(1, ahead), len(links)); i++ {
-			if ahead < 2 {
-				load(i)
-				continue
-			}
-			wait.Go(func() { load(i) })
-		}
-		wait.Wait()
-	}
-	for _, err := range errs {
+	for i, link := range links {
+		node, _, err := l.take(p, &visits[i])
 		if err != nil {
 			return nil, err
 		}
+		nodes[i] = Sampled{node, link.path()}
 	}
 	return nodes, nil
 }

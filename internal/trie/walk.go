@@ -26,7 +26,7 @@ const maxVain = 1 << 16
 // loaded.
 //
 // A walker that is dropped halfway holds nothing: there is no goroutine but
-// one for each load or bundle under way, and those end by themselves.
+// one for each load or batch under way, and those end by themselves.
 // Cancelling the context ends loads early. A walker is for one goroutine.
 type Walker struct {
 	ctx       context.Context
@@ -39,14 +39,11 @@ type Walker struct {
 
 	// How nodes come to be in memory when their turn comes: see ahead.go.
 	retain  blockio.Retention
-	ahead   int           // loads under way at most
-	bundles int           // bundles under way at most; 0 for none at all
+	budget  *budget
+	batches int           // parsed at the same time at most; 0 for none at all
 	next    []*Visit      // to be started together
-	waiting int           // visits that were started and not entered yet
-	wake    chan struct{} // a load or a bundle has ended
-	flying  atomic.Int64  // loads under way
-	parsing atomic.Int64  // bundles under way
-	held    atomic.Int64  // bytes that were read ahead and not entered yet
+	wake    chan struct{} // a load or a batch has ended
+	parsing atomic.Int64  // batches
 }
 
 // Visit is where a node stands, on the walk.
@@ -59,7 +56,7 @@ type Visit struct {
 	node     *block.Node
 	err      error
 	children []Visit       // one for each link, in order; nil until they are asked for
-	done     chan struct{} // closed when the load ahead, or its bundle, ends; nil if there was none
+	done     chan struct{} // closed when the load ahead, or its batch, ends; nil if there was none
 	loaded   bool          // node and err are there, and seen by the walker
 	shared   bool          // another one is loading it, so it is not to be read ahead
 }
@@ -94,12 +91,12 @@ const (
 // Walk begins a walk over nodes and their buckets, with at most ahead loads in
 // flight; 1 means that nothing is loaded before it is needed.
 func (t *Tree) Walk(ctx context.Context, ahead int) *Walker {
-	w := &Walker{ctx: ctx, tree: t, ahead: ahead, wake: make(chan struct{}, 1)}
+	w := &Walker{ctx: ctx, tree: t, budget: walkBudget(ahead), wake: make(chan struct{}, 1)}
 	if ahead > 1 {
 		w.retain = blockio.KeepIfRoom
 	}
 	if processors := runtime.GOMAXPROCS(0); processors > 1 {
-		w.bundles = min(processors, maxBundles)
+		w.batches = min(processors, maxBatches)
 	}
 	return w
 }
