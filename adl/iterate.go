@@ -47,7 +47,7 @@ func (c *cursor) next() (e Entry, ok bool, err error) {
 		case event.Err != nil:
 			return Entry{}, false, event.Err
 		case event.Kind == trie.AtBucket:
-			c.bucket = event.Visit.Node().Bucket(event.Position)
+			c.bucket = event.Visit.Node().Bucket(event.Position())
 		}
 	}
 	return Entry{c.bucket.Key(), c.bucket.Value()}, true, nil

@@ -67,13 +67,17 @@ type frame struct {
 	child    int // of the next link, in visit.children
 }
 
-// Event is one stop of a walk.
+// Event is one stop of a walk. It takes four words: the compiler keeps larger
+// structs in memory, and there is an event for each bucket.
 type Event struct {
 	Kind     EventKind
+	position uint32 // of the bucket in its node, for AtBucket
 	Visit    *Visit // of the node that is entered, holds the bucket, or failed to load
-	Position int    // of the bucket in its node, for AtBucket
 	Err      error  // for Failed
 }
+
+// Position returns the position of the bucket in its node, for AtBucket.
+func (e Event) Position() int { return int(e.position) }
 
 // EventKind says what a walk has come to.
 type EventKind uint8
@@ -132,7 +136,7 @@ func (w *Walker) Next() (Event, bool) {
 			if w.nodesOnly {
 				continue
 			}
-			return Event{Kind: AtBucket, Visit: f.visit, Position: position}, true
+			return Event{Kind: AtBucket, Visit: f.visit, position: uint32(position)}, true
 		}
 		child := &f.visit.expand()[f.child]
 		w.entered++
