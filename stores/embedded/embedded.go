@@ -70,6 +70,9 @@ type Store struct {
 
 	fresh bool      // there was no block when it was opened
 	reads gate.Gate // those under way: whoever reads ahead does not wait for them
+
+	closing  sync.Once
+	closeErr error
 }
 
 var (
@@ -434,8 +437,14 @@ func (s *Store) Sync() error {
 }
 
 // Close releases the store, without syncing. It waits for reads that are under
-// way; later reads are os.ErrClosed.
+// way; later reads are os.ErrClosed. Closing again returns what the first Close
+// returned.
 func (s *Store) Close() error {
+	s.closing.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *Store) close() error {
 	s.reads.Close()
 	s.mu.Lock()
 	logged := s.logged

@@ -392,3 +392,10 @@ func TestCloseWaitsForReads(t *testing.T) {
 		}
 	}
 }
+
+// TestCloseTwice is for those who defer Close, and close early to see the error.
+func TestCloseTwice(t *testing.T) {
+	s := open(t, t.TempDir(), true)
+	closeStore(t, s)
+	closeStore(t, s)
+}
