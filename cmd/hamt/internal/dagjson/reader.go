@@ -388,7 +388,7 @@ func (r *Reader) number(dst []byte) ([]byte, error) {
 	// UintNode. Further down it would, but no Node can hold it.
 	u, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return dst, fail(begin, "integer %s is not from %d to %d", text, math.MinInt64, uint64(math.MaxUint64))
+		return dst, fail(begin, "integer %s is not from %d to %d", text, int64(math.MinInt64), uint64(math.MaxUint64))
 	}
 	return appendHead(dst, majorUint, u), nil
 }
