@@ -1,5 +1,5 @@
 // Package ci tests what a release consists of: the licences, and the script that
-// makes it. It is run outside the workspace, by .ci/lint.
+// makes it. It is run outside the workspace, by .ci/publish.
 package ci
 
 import (
