@@ -76,12 +76,15 @@ func checkSize(c cid.Cid, block []byte) error {
 	return nil
 }
 
+// checker is a store whose Get checks what it returns.
+type checker interface{ checks() }
+
 func (b *Base) checks() {}
 
 // Checks reports whether what Get of a store returns was checked against the CID.
 // That is so for every store with a Base.
 func Checks(s Store) bool {
-	_, ok := s.(interface{ checks() })
+	_, ok := s.(checker)
 	return ok
 }
 
