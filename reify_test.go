@@ -270,10 +270,10 @@ func TestReifyKeepsContextAndMaps(t *testing.T) {
 // TestSubstrateRoundTrip: from map to plain data to map, for a root that is
 // not in canonical encoding too.
 func TestSubstrateRoundTrip(t *testing.T) {
-	loose := []byte("\xa3\x64hamt\x82\x41\x01\x81\x81\x82\x42\x00\x00\xf9\x3c\x00\x67hashAlg\x00\x6abucketSize\x01")
+	nonCanonical := []byte("\xa3\x64hamt\x82\x41\x01\x81\x81\x82\x42\x00\x00\xf9\x3c\x00\x67hashAlg\x00\x6abucketSize\x01")
 	for name, raw := range map[string][]byte{
 		"canonical":               hamttest.CyclicTree()[0],
-		"loose":                   loose,
+		"not canonical":           nonCanonical,
 		"fields in another order": []byte("\xa3\x67hashAlg\x00\x64hamt\x82\x41\x00\x80\x6abucketSize\x01"),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,7 +36,7 @@ func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 			yield(Block{}, err)
 			return
 		}
-		sink, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
+		writer, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
 		if err != nil {
 			yield(Block{}, err)
 			return
@@ -51,7 +51,7 @@ func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 				b.Link, err = blockio.Link(visit.CID())
 			}
 			if err == nil {
-				b.Bytes, err = n.stored(ctx, sink, b.Link, visit)
+				b.Bytes, err = n.stored(ctx, writer, b.Link, visit)
 			}
 			if !yield(b, err) || err != nil {
 				return
@@ -101,12 +101,12 @@ func (n *Node) BlockLinks(b Block) (below, inValues []datamodel.Link, err error)
 }
 
 // stored returns the bytes of a node's block as the store has them.
-func (n *Node) stored(ctx context.Context, sink *blockio.Writer, link datamodel.Link, visit *trie.Visit) ([]byte, error) {
+func (n *Node) stored(ctx context.Context, writer *blockio.Writer, link datamodel.Link, visit *trie.Visit) ([]byte, error) {
 	if l, ok := link.(cidlink.Link); ok && l.Prefix().Codec == uint64(multicodec.DagCbor) {
 		return visit.Node().Raw(), nil
 	}
-	if made, err := sink.Encode(visit.Node().Raw()); err == nil && bytes.Equal(made.CID, []byte(link.Binary())) {
-		return made.Bytes, nil
+	if encoded, err := writer.Encode(visit.Node().Raw()); err == nil && bytes.Equal(encoded.CID, []byte(link.Binary())) {
+		return encoded.Bytes, nil
 	}
 	raw, err := n.tree.Loader().LinkSystem().LoadRaw(linking.LinkContext{Ctx: ctx}, link)
 	if err != nil && ctx.Err() == nil {

@@ -105,11 +105,11 @@ func (n *Node) Link() (datamodel.Link, error) {
 	if n.link != nil {
 		return n.link, nil
 	}
-	sink, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
+	writer, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
 	if err != nil {
 		return nil, err
 	}
-	block, err := sink.Encode(n.tree.Root().Raw())
+	block, err := writer.Encode(n.tree.Root().Raw())
 	if err != nil {
 		return nil, err
 	}

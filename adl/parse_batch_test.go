@@ -36,13 +36,13 @@ const parseTime = 100 * time.Microsecond
 // toParse is a map of some hundred blocks that take their time to parse, in a
 // store that is fast.
 type toParse struct {
-	store   *hamttest.Store
-	root    datamodel.Link
-	lsys    *linking.LinkSystem
-	parsing atomic.Int64 // blocks at the moment
-	most    atomic.Int64 // at the same time
-	reader  string       // the goroutine that is to read; "" for any
-	alone   bool         // it is to parse, too
+	store        *hamttest.Store
+	root         datamodel.Link
+	lsys         *linking.LinkSystem
+	parsing      atomic.Int64 // blocks at the moment
+	most         atomic.Int64 // at the same time
+	reader       string       // the goroutine that is to read; "" for any
+	readerParses bool         // and nobody else
 }
 
 func newToParse(t *testing.T) *toParse {
@@ -58,7 +58,7 @@ func newToParse(t *testing.T) *toParse {
 	m.lsys.DecoderChooser = func(link datamodel.Link) (codec.Decoder, error) {
 		decode, err := choose(link)
 		return func(na datamodel.NodeAssembler, r io.Reader) error {
-			if m.alone && goroutine() != m.reader {
+			if m.readerParses && goroutine() != m.reader {
 				t.Errorf("%s parses, not %s", goroutine(), m.reader)
 			}
 			for n := m.parsing.Add(1); ; {
@@ -94,7 +94,7 @@ func (m *toParse) load(t *testing.T, options ...hamt.Option) *adl.Node {
 }
 
 // onProcessors runs a test in a bubble, on so many processors, and waits until
-// every bundle must have ended; synctest says so, where one has not.
+// every batch must have ended; synctest says so, where one has not.
 func onProcessors(t *testing.T, n int, f func(t *testing.T)) {
 	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
@@ -104,10 +104,10 @@ func onProcessors(t *testing.T, n int, f func(t *testing.T)) {
 	})
 }
 
-// TestBundles: what comes from a fast store is read by who iterates, block
+// TestBatches: what comes from a fast store is read by who iterates, block
 // after block, and parsed on all processors; the order is that of one block
 // after the other.
-func TestBundles(t *testing.T) {
+func TestBatches(t *testing.T) {
 	for _, c := range []struct{ processors, ahead, parsers int }{
 		{1, 64, 1}, {2, 1, 1}, {2, 64, 2}, {2, 2, 2}, {4, 64, 4}, {16, 64, 4},
 	} {
@@ -115,7 +115,7 @@ func TestBundles(t *testing.T) {
 			m := newToParse(t)
 			onProcessors(t, c.processors, func(t *testing.T) {
 				want := keysOf(t, m.load(t, hamt.WithReadAhead(1)))
-				m.reader, m.alone = goroutine(), c.parsers == 1
+				m.reader, m.readerParses = goroutine(), c.parsers == 1
 				n := m.load(t, hamt.WithReadAhead(c.ahead))
 				m.store.TakeLoads()
 				m.most.Store(0)
@@ -140,9 +140,9 @@ func TestBundles(t *testing.T) {
 	}
 }
 
-// TestBundlesComeLate: whoever breaks off soon has had no block read that was
+// TestBatchesComeLate: whoever breaks off soon has had no block read that was
 // not needed.
-func TestBundlesComeLate(t *testing.T) {
+func TestBatchesComeLate(t *testing.T) {
 	m := newToParse(t)
 	onProcessors(t, 4, func(t *testing.T) {
 		n := m.load(t)
@@ -157,9 +157,9 @@ func TestBundlesComeLate(t *testing.T) {
 	})
 }
 
-// TestBundlesEnd: an iterator that is dropped, or an iteration that is broken
+// TestBatchesEnd: an iterator that is dropped, or an iteration that is broken
 // off, leaves no goroutine and reads nothing more.
-func TestBundlesEnd(t *testing.T) {
+func TestBatchesEnd(t *testing.T) {
 	for name, iterate := range map[string]func(n *adl.Node, until func() bool){
 		"range": func(n *adl.Node, until func() bool) {
 			for range n.Entries(n.Context()) {
@@ -188,7 +188,7 @@ func TestBundlesEnd(t *testing.T) {
 					t.Error("nothing was under way, so this says nothing")
 				}
 				m.store.TakeLoads()
-				time.Sleep(40 * parseTime) // longer than any bundle
+				time.Sleep(40 * parseTime) // longer than any batch
 				synctest.Wait()
 				if parsing, loads := m.parsing.Load(), m.store.TakeLoads(); parsing > 0 || len(loads) > 0 {
 					t.Errorf("%d blocks are being parsed, %d were loaded", parsing, len(loads))
@@ -198,9 +198,9 @@ func TestBundlesEnd(t *testing.T) {
 	}
 }
 
-// TestCancelledBundle cancels while a bundle is read, and while one is parsed:
+// TestCancelledBatch cancels while a batch is read, and while one is parsed:
 // no block is read after that, and the context is what the iteration says.
-func TestCancelledBundle(t *testing.T) {
+func TestCancelledBatch(t *testing.T) {
 	for name, at := range map[string]int{"first": 17, "within": 30, "second": 50, "later": 150} {
 		t.Run(name, func(t *testing.T) {
 			m := newToParse(t)
@@ -227,9 +227,9 @@ func TestCancelledBundle(t *testing.T) {
 	}
 }
 
-// TestFaultsInBundles: blocks that cannot be had, or parsed, in the middle of
-// bundles are reported where they stand, and the walk goes on behind each.
-func TestFaultsInBundles(t *testing.T) {
+// TestFaultsInBatches: blocks that cannot be had, or parsed, in the middle of
+// batches are reported where they stand, and the walk goes on behind each.
+func TestFaultsInBatches(t *testing.T) {
 	s, root := hamttest.Stored(t, params.Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 1}, hamttest.Numbered(1000))
 	bad := map[datamodel.Link]error{}
 	blocks := 0
@@ -262,13 +262,13 @@ func TestFaultsInBundles(t *testing.T) {
 			t.Errorf("%d reports", len(want))
 		}
 		if got := reports(hamttest.Load(t, s, root)); !slices.Equal(got, want) {
-			t.Errorf("reports one block after another:\n%s\nin bundles:\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"))
+			t.Errorf("reports one block after another:\n%s\nin batches:\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"))
 		}
 	})
 }
 
 // TestStoreTurnsSlow: a store that is slow all of a sudden, in the middle of a
-// bundle, is asked for many blocks at the same time from then on.
+// batch, is asked for many blocks at the same time from then on.
 func TestStoreTurnsSlow(t *testing.T) {
 	m := newToParse(t)
 	onProcessors(t, 2, func(t *testing.T) {
@@ -296,9 +296,9 @@ func TestStoreTurnsSlow(t *testing.T) {
 	})
 }
 
-// TestBundlesAreShared: what is in a bundle is not loaded by another one who
+// TestBatchesAreShared: what is in a batch is not loaded by another one who
 // wants it, and the other way round.
-func TestBundlesAreShared(t *testing.T) {
+func TestBatchesAreShared(t *testing.T) {
 	m := newToParse(t)
 	// Fast, but not so fast that what walks have loaded is not worth keeping.
 	m.store.Delay = func(datamodel.Link) time.Duration { return 150 * time.Microsecond }
@@ -323,7 +323,7 @@ func TestBundlesAreShared(t *testing.T) {
 	})
 }
 
-// TestFailedReadIsShared: who waits for a block that is read for a bundle is
+// TestFailedReadIsShared: who waits for a block that is read for a batch is
 // told why it cannot be had.
 func TestFailedReadIsShared(t *testing.T) {
 	m := newToParse(t)
@@ -360,9 +360,9 @@ func TestFailedReadIsShared(t *testing.T) {
 	})
 }
 
-// TestBundleOfPanickingStore: a store that panics while a bundle is read, and
+// TestBatchOfPanickingStore: a store that panics while a batch is read, and
 // somebody who recovers, leave nobody waiting for what was read before.
-func TestBundleOfPanickingStore(t *testing.T) {
+func TestBatchOfPanickingStore(t *testing.T) {
 	m := newToParse(t)
 	onProcessors(t, 2, func(t *testing.T) {
 		n := m.load(t)
@@ -387,9 +387,9 @@ func TestBundleOfPanickingStore(t *testing.T) {
 	})
 }
 
-// TestBundlesAreBounded: blocks are read ahead as far as a bound of bytes
+// TestBatchesAreBounded: blocks are read ahead as far as a bound of bytes
 // allows.
-func TestBundlesAreBounded(t *testing.T) {
+func TestBatchesAreBounded(t *testing.T) {
 	const each, bound = 128 << 10, 32 << 20
 	content := hamttest.Model{}
 	for i := range 500 {

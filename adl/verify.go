@@ -74,9 +74,9 @@ func isContextError(err error) bool {
 }
 
 type verifier struct {
-	node *Node
-	root datamodel.Link
-	sink *blockio.Writer // makes the blocks that there should be
+	node   *Node
+	root   datamodel.Link
+	writer *blockio.Writer // makes the blocks that there should be
 }
 
 func newVerifier(n *Node) (*verifier, error) {
@@ -84,8 +84,8 @@ func newVerifier(n *Node) (*verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	sink, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
-	return &verifier{n, root, sink}, err
+	writer, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
+	return &verifier{n, root, writer}, err
 }
 
 // check reports the faults of one node that parsing tolerates.
@@ -132,11 +132,11 @@ func (v *verifier) canonical(visit *trie.Visit) bool {
 	if name == nil {
 		name = []byte(v.root.Binary())
 	}
-	if v.sink.Prototype().Codec == uint64(multicodec.DagCbor) {
-		return v.sink.Names(name) // the bytes are, by block.Canonical
+	if v.writer.Prototype().Codec == uint64(multicodec.DagCbor) {
+		return v.writer.Names(name) // the bytes are, by block.Canonical
 	}
-	made, err := v.sink.Encode(node.Raw())
-	return err == nil && bytes.Equal(made.CID, name)
+	encoded, err := v.writer.Encode(node.Raw())
+	return err == nil && bytes.Equal(encoded.CID, name)
 }
 
 func (v *verifier) link(visit *trie.Visit) datamodel.Link {

@@ -81,7 +81,7 @@ type Bulk struct {
 	buffered *hashsort.Buffer
 	dir      string // of the runs; "" until there is one
 	runs     []*hashsort.Run
-	made     int // runs that were ever made
+	runCount int // runs so far, those that were merged too
 	buffer   []byte
 	progress BulkProgress
 	done     bool
@@ -173,21 +173,21 @@ func (b *Bulk) spill() (err error) {
 			return fmt.Errorf("hamt: no place to spill to: %w", err)
 		}
 	}
-	run, err := b.sorter().Spill(b.buffered, b.dir, b.made)
+	run, err := b.sorter().Spill(b.buffered, b.dir, b.runCount)
 	if err != nil {
 		return spillError(err)
 	}
-	b.made++
+	b.runCount++
 	b.progress.Spilled += run.Entries
 	b.buffered.Reset()
 	if b.runs = append(b.runs, run); len(b.runs) < mergeAt {
 		return nil
 	}
-	merged, err := b.sorter().MergeRuns(b.runs, b.dir, b.made)
+	merged, err := b.sorter().MergeRuns(b.runs, b.dir, b.runCount)
 	if err != nil {
 		return spillError(err)
 	}
-	b.made++
+	b.runCount++
 	b.runs = append(b.runs[:0], merged)
 	return nil
 }
@@ -251,11 +251,11 @@ func (b *Bulk) finish(ctx context.Context) (*adl.Node, error) {
 		return nil, err
 	}
 	raw := root.AppendRoot(nil)
-	named, err := b.config.sink.Encode(raw)
+	named, err := b.config.blockWriter.Encode(raw)
 	if err != nil {
 		return nil, trie.Oversized(err, raw, fault.Path{}, b.config.Params)
 	}
-	if err := b.config.sink.Write(ctx, named); err != nil {
+	if err := b.config.blockWriter.Write(ctx, named); err != nil {
 		return nil, err
 	}
 	b.progress.Blocks++

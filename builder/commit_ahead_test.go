@@ -260,9 +260,9 @@ func TestCommitFromFlappingStore(t *testing.T) {
 	}
 }
 
-// TestIdlePartLeavesItsPlace: a part that loads nothing keeps no place of those
-// that the others may have.
-func TestIdlePartLeavesItsPlace(t *testing.T) {
+// TestIdlePartReservesNoRequest: a part that loads nothing reserves
+// no request that the others may have.
+func TestIdlePartReservesNoRequest(t *testing.T) {
 	const takes = 20 * time.Millisecond
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	high := hamttest.Numbered(20_000)

@@ -92,7 +92,7 @@ func (w *config) copyMap(ctx context.Context, n *adl.Node, serial bool) error {
 		if err != nil {
 			return err
 		}
-		if !w.sink.Has(ctx, blockio.Block{CID: []byte(link.Binary())}) {
+		if !w.blockWriter.Has(ctx, blockio.Block{CID: []byte(link.Binary())}) {
 			missing = append(missing, link)
 		}
 	}
@@ -101,7 +101,7 @@ func (w *config) copyMap(ctx context.Context, n *adl.Node, serial bool) error {
 		if err != nil {
 			return err
 		}
-		if err := w.sink.Write(ctx, blockio.Block{CID: []byte(link.Binary()), Bytes: raw}); err != nil {
+		if err := w.blockWriter.Write(ctx, blockio.Block{CID: []byte(link.Binary()), Bytes: raw}); err != nil {
 			return err
 		}
 	}
@@ -114,11 +114,11 @@ func (w *config) rawBlock(ctx context.Context, n *adl.Node, link datamodel.Link)
 	tree := treeOf(n)
 	lsys := tree.Loader().LinkSystem()
 	if root, err := n.Link(); err == nil && tree.Link() == nil && root == link {
-		sink, err := blockio.NewWriter(lsys, link.Prototype(), math.MaxInt)
+		blockWriter, err := blockio.NewWriter(lsys, link.Prototype(), math.MaxInt)
 		if err != nil {
 			return nil, err
 		}
-		block, err := sink.Encode(tree.Root().Raw())
+		block, err := blockWriter.Encode(tree.Root().Raw())
 		return block.Bytes, err
 	}
 	raw, err := lsys.LoadRaw(linking.LinkContext{Ctx: ctx}, link)

@@ -144,9 +144,9 @@ func init() {
 // build.
 type config struct {
 	Prototype
-	hasher *keyhash.Hasher
-	sink   *blockio.Writer
-	reads  *blockio.Loader // of the maps that are built
+	hasher      *keyhash.Hasher
+	blockWriter *blockio.Writer
+	reads       *blockio.Loader // of the maps that are built
 }
 
 // open checks a prototype and fills in its defaults.
@@ -178,7 +178,7 @@ func (p Prototype) open() (*config, error) {
 	if p.Context == nil {
 		p.Context = context.Background()
 	}
-	sink, err := blockio.NewWriter(p.LinkSystem, p.LinkPrototype, p.MaxBlockBytes)
+	blockWriter, err := blockio.NewWriter(p.LinkSystem, p.LinkPrototype, p.MaxBlockBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (p Prototype) open() (*config, error) {
 	if reads == nil {
 		reads = blockio.NewLoader(p.LinkSystem, p.read.CacheBytes, p.read.MaxBlockBytes)
 	}
-	return &config{p, hasher, sink, reads}, nil
+	return &config{p, hasher, blockWriter, reads}, nil
 }
 
 // node makes the Node of a root that was written: its DAG-CBOR, how many bytes

@@ -12,11 +12,11 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
-// staged is a tree whose blocks are all made and not written yet: whatever is
-// wrong with the data has been found before anything is stored.
+// staged is a tree whose blocks are all encoded and not written yet: whatever is
+// wrong with the data is found before anything is stored.
 type staged struct {
 	config *config
-	parts  []*[]stagedBlock // of the tree below the root, each as its emitter made it
+	parts  []*[]stagedBlock // of the tree below the root, each as its emitter encoded it
 	root   []byte           // the root in DAG-CBOR
 	named  blockio.Block    // and as a block
 }
@@ -33,7 +33,7 @@ func (d *staged) puts() trie.Put {
 	d.parts = append(d.parts, part)
 	var room slab
 	return func(raw []byte, depth int) ([]byte, error) {
-		b, err := d.config.sink.Encode(room.keep(raw))
+		b, err := d.config.blockWriter.Encode(room.keep(raw))
 		if err != nil {
 			return nil, err
 		}
@@ -42,8 +42,8 @@ func (d *staged) puts() trie.Put {
 	}
 }
 
-// slab keeps bytes in few large pieces, so that the blocks of a staged tree are
-// nothing to the garbage collector.
+// slab keeps bytes in few large pieces, so that the blocks of a staged tree cost
+// the garbage collector nothing.
 type slab struct {
 	room []byte
 	size int // of the piece
@@ -65,18 +65,18 @@ func (s *slab) keep(raw []byte) []byte {
 	return s.room[from:len(s.room):len(s.room)]
 }
 
-// finish makes the root.
+// finish encodes the root.
 func (d *staged) finish(root *block.Encoder) (err error) {
 	d.root = root.AppendRoot(nil)
-	d.named, err = d.config.sink.Encode(d.root)
+	d.named, err = d.config.blockWriter.Encode(d.root)
 	if err != nil {
 		return trie.Oversized(err, d.root, fault.Path{}, d.config.Params)
 	}
 	return nil
 }
 
-// write stores the blocks, the root last, but for those that known says are
-// there already.
+// write stores the blocks, the root last, except those for which known reports
+// that they are there already.
 func (d *staged) write(ctx context.Context, known func(binaryCID []byte) bool) error {
 	w := d.config.writer(ctx, nil)
 	defer w.stop()
@@ -94,10 +94,10 @@ func (d *staged) write(ctx context.Context, known func(binaryCID []byte) bool) e
 	if err := w.wait(); err != nil {
 		return err
 	}
-	return d.config.sink.Write(ctx, d.named)
+	return d.config.blockWriter.Write(ctx, d.named)
 }
 
-// node makes the Node of a staged tree that was written.
+// node returns the Node of a staged tree that was written.
 func (d *staged) node(ctx context.Context, count int64) (*adl.Node, error) {
 	link, err := blockio.Link(d.named.CID)
 	if err != nil {
@@ -106,12 +106,12 @@ func (d *staged) node(ctx context.Context, count int64) (*adl.Node, error) {
 	return d.config.node(ctx, d.root, len(d.named.Bytes), link, count)
 }
 
-// trees is what makes whole trees.
+// trees returns the builder of whole trees.
 func (w *config) trees(puts func() trie.Put) trie.Builder {
 	return trie.Builder{Params: w.Params, Hasher: w.hasher, Puts: puts}
 }
 
-// build makes and writes the tree of an overlay that holds no deletions, and
+// build builds and writes the tree of an overlay that holds no deletions, and
 // before it what its values link to.
 func (w *config) build(ctx context.Context, overlay *hashsort.Overlay, values []blockio.Block, nested nestedMaps) (*adl.Node, error) {
 	d := staged{config: w}

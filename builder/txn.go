@@ -261,7 +261,7 @@ func (t *Txn) write(ctx context.Context, d *staged, applied trie.Applied, old da
 	same := t.stored && old.Binary() == string(d.named.CID)
 	values := t.liveValues()
 	if same { // all are there as they should be, since the map links to them
-		values = slices.DeleteFunc(values, func(v blockio.Block) bool { return t.config.sink.Has(ctx, v) })
+		values = slices.DeleteFunc(values, func(v blockio.Block) bool { return t.config.blockWriter.Has(ctx, v) })
 	}
 	if err := t.config.writeValues(ctx, values); err != nil {
 		return nil, err

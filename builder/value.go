@@ -40,7 +40,7 @@ func (w *config) inlineOrBlock(raw []byte) (inline []byte, own *blockio.Block, e
 	if w.InlineBytes < 1 || len(raw) <= w.InlineBytes {
 		return raw, nil, nil
 	}
-	b, err := w.sink.Encode(append([]byte(nil), raw...))
+	b, err := w.blockWriter.Encode(append([]byte(nil), raw...))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -10,58 +10,58 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
-// What a writer holds of blocks that are made and not written yet: those under
-// way, those that wait for a place, and nodes that wait for their children.
+// What a writer holds of blocks that are encoded and not written yet: those under
+// way, those that wait for others to end, and nodes that wait for their children.
 const (
-	// queuePlaces bounds their number, as a multiple of the writes under way:
+	// queuedPerWrite bounds their number, as a multiple of the writes under way:
 	// where nodes have few children, most of what is queued waits for others.
-	queuePlaces = 16
+	queuedPerWrite = 16
 	// queueBytes bounds their size, but for the last block of each branch.
 	queueBytes = 32 << 20
 )
 
 // writer writes blocks, up to atOnce of them at the same time, and each node
-// only once all its children are written: whoever stops it halfway, there is
-// never a node without what it links to. With atOnce below 2 a block is written
-// by whoever hands it over, before that goes on.
+// only once all its children are written: whenever it is stopped, there is never
+// a node without what it links to. With atOnce below 2 a block is written by the
+// caller of add.
 //
 // There is a goroutine for each write under way and no other, so a writer that
 // is dropped holds nothing once those have ended.
 type writer struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	sink   *blockio.Writer
-	atOnce int
-	wrote  func() // after each block, never twice at once
+	ctx         context.Context
+	cancel      context.CancelFunc
+	blockWriter *blockio.Writer
+	atOnce      int
+	wrote       func() // after each block, never twice at once
 
 	single sync.Mutex // held by the one write, where there is only one
 
 	mu       sync.Mutex
-	ended    sync.Cond  // a write has
-	ready    []*pending // what could be written, were there a place
+	ended    sync.Cond  // signalled when a write has ended
+	ready    []*pending // what can be written once a write has ended
 	inFlight int        // writes under way
 	queued   int        // blocks that are not written, those under way too
 	bytes    int        // of those
 	err      error      // the first one; with it the context has ended
 }
 
-// pending is a block that is to be written, or a node whose block is yet to be
-// made while its children are written already.
+// pending is a block that is to be written, or a node that is not encoded yet while
+// its children are being written already.
 type pending struct {
-	block  blockio.Block
-	made   bool
-	parent *pending // nil for a value
-	left   int      // children that are not written
+	block   blockio.Block
+	encoded bool
+	parent  *pending // nil for a value
+	left    int      // children that are not written
 }
 
 var errWriterStopped = errors.New("hamt: the writer is stopped")
 
-// writer begins writing; stop has to follow. wrote may be nil.
+// writer returns a writer. Its stop must be called. wrote may be nil.
 func (w *config) writer(ctx context.Context, wrote func()) *writer {
 	if wrote == nil {
 		wrote = func() {}
 	}
-	out := &writer{sink: w.sink, atOnce: w.WritesAtOnce, wrote: wrote}
+	out := &writer{blockWriter: w.blockWriter, atOnce: w.WritesAtOnce, wrote: wrote}
 	out.ctx, out.cancel = context.WithCancel(ctx)
 	out.ended.L = &out.mu
 	return out
@@ -75,7 +75,7 @@ func (w *writer) add(p *pending) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.err == nil && (w.queued >= queuePlaces*w.atOnce || w.bytes >= queueBytes) {
+	for w.err == nil && (w.queued >= queuedPerWrite*w.atOnce || w.bytes >= queueBytes) {
 		w.ended.Wait()
 	}
 	if w.err != nil {
@@ -83,7 +83,7 @@ func (w *writer) add(p *pending) error {
 	}
 	w.queued++
 	w.bytes += len(p.block.Bytes)
-	p.made = true
+	p.encoded = true
 	if p.parent != nil {
 		p.parent.left++
 	}
@@ -102,7 +102,7 @@ func (w *writer) add(p *pending) error {
 func (w *writer) write(block blockio.Block) error {
 	w.single.Lock()
 	defer w.single.Unlock()
-	err := w.sink.Write(w.ctx, block)
+	err := w.blockWriter.Write(w.ctx, block)
 	if err == nil {
 		w.wrote()
 	}
@@ -112,7 +112,7 @@ func (w *writer) write(block blockio.Block) error {
 // work writes a block, and then others as long as there are any.
 func (w *writer) work(p *pending) {
 	for p != nil {
-		p = w.end(p, w.sink.Write(w.ctx, p.block))
+		p = w.end(p, w.blockWriter.Write(w.ctx, p.block))
 	}
 }
 
@@ -129,7 +129,7 @@ func (w *writer) end(p *pending, err error) (next *pending) {
 		w.wrote()
 		if p.parent != nil {
 			p.parent.left--
-			if p.parent.made && p.parent.left == 0 {
+			if p.parent.encoded && p.parent.left == 0 {
 				w.ready = append(w.ready, p.parent)
 			}
 		}
@@ -203,14 +203,14 @@ func (b *branch) at(depth int) *pending {
 }
 
 // puts returns the trie.Put of a part: each block is written as soon as it is
-// made.
+// encoded.
 func (w *writer) puts() trie.Put {
 	add := w.branch()
 	return func(raw []byte, depth int) ([]byte, error) {
 		if w.atOnce >= 2 { // else it is written before raw is used again
 			raw = bytes.Clone(raw)
 		}
-		block, err := w.sink.Encode(raw)
+		block, err := w.blockWriter.Encode(raw)
 		if err != nil {
 			return nil, err
 		}

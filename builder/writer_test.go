@@ -21,7 +21,7 @@ import (
 func TestWriterIsBounded(t *testing.T) {
 	const atOnce = 4
 	for name, c := range map[string]struct{ size, most int }{
-		"number": {1, queuePlaces * atOnce},
+		"number": {1, queuedPerWrite * atOnce},
 		"bytes":  {queueBytes/8 + 1, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestWriterIsBounded(t *testing.T) {
 				added, ended := 0, make(chan error)
 				go func() {
 					for i := range byte(100) {
-						b, err := config.sink.Encode(append(make([]byte, c.size), i))
+						b, err := config.blockWriter.Encode(append(make([]byte, c.size), i))
 						if err == nil {
 							err = w.add(&pending{block: b})
 						}
@@ -76,7 +76,7 @@ func TestWriterOrder(t *testing.T) {
 		b := branch{writer: w}
 		var waves []int64 // how many blocks are there after each second
 		for i, depth := range []int{3, 3, 2, 2, 1, 1, 3, 2, 1} {
-			if err := b.add(must(config.sink.Encode([]byte{byte(i)})), depth); err != nil {
+			if err := b.add(must(config.blockWriter.Encode([]byte{byte(i)})), depth); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -30,7 +30,7 @@ func appendBigEndian(dst, bitmap []byte) []byte {
 	return dst
 }
 
-// fromBigEndian is the reverse, into a bitmap of n bytes; false where the
+// fromBigEndian is the reverse, into a bitmap of n bytes. It returns false if the
 // number does not fit or has a leading zero byte.
 func fromBigEndian(number []byte, n int) ([]byte, bool) {
 	if len(number) > n || len(number) > 0 && number[0] == 0 {

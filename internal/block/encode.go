@@ -16,7 +16,7 @@ type Encoder struct {
 	count  int
 }
 
-// NewEncoder makes an encoder for nodes of a map with the given parameters.
+// NewEncoder returns an encoder for nodes of a map with the given parameters.
 func NewEncoder(p params.Params) *Encoder {
 	return &Encoder{params: p, bitmap: make([]byte, p.BitmapBytes())}
 }
@@ -94,10 +94,10 @@ func (e *Encoder) AppendRoot(dst []byte) []byte {
 	return cbor.AppendHead(cbor.AppendString(dst, fieldBucketSize), cbor.Uint, uint64(e.params.BucketSize))
 }
 
-// Canonical says whether the node is written the one way that its codec and
-// layout allow; what stands in it is not judged.
+// Canonical reports whether the node is written the one way that its codec and
+// layout allow. It does not check its elements.
 func Canonical(n *Node, p params.Params, isRoot bool) bool {
-	if n.loose {
+	if n.nonCanonical {
 		return false
 	}
 	if p.Layout == params.FilecoinV0 {

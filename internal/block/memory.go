@@ -3,13 +3,13 @@ package block
 import "unsafe"
 
 // A leaf of a large map is some hundred bytes, and a lookup comes to one that
-// nobody has touched for long: waiting for each line of its memory costs more
+// was not used for long: waiting for each line of its memory costs more
 // than all that is computed. So the index and the block stand in one piece with
 // the Node, right behind what a lookup reads first.
 
 const nodeBytes = int(unsafe.Sizeof(Node{}))
 
-// allocate makes a node with n bytes of memory: in one piece with it where n is
+// allocate returns a node with n bytes of memory: in one piece with it where n is
 // small, in a piece of its own where it is large. The sizes of the pieces are
 // those that Go's allocator has, less the word that it puts before a piece of
 // more than 512 bytes.
@@ -72,7 +72,7 @@ func (n *Node) with(memory []byte) *Node {
 	return n
 }
 
-// Memory is about how many bytes the node holds, or may come to hold when it
+// Memory returns about how many bytes the node holds, or may come to hold when it
 // points to its children, for bounding a cache.
 func (n *Node) Memory() int {
 	const rounding = 16 // what the allocator adds

@@ -27,16 +27,16 @@ import (
 // cache notes in it changes: see [Cached].
 type Node struct {
 	// What a lookup reads comes first: together it is one cache line.
-	memory   []byte                        // the index, the block, and in Filecoin's layouts the bitmap
-	children atomic.Pointer[childPointers] // for Cached; nil while the node points to none
-	bitmap   span                          // in memory: 2^bitWidth bits, least significant bit first in each byte
-	count    uint32                        // elements
-	links    uint32                        // elements that are links to child nodes
-	used     atomic.Bool                   // for Cached
-	loose    bool                          // readable, but not in canonical DAG-CBOR
-	empty    bool                          // there is a bucket without entries
-	entries  uint32                        // in buckets
-	rawBytes uint32                        // length of the block in DAG-CBOR
+	memory       []byte                        // the index, the block, and in Filecoin's layouts the bitmap
+	children     atomic.Pointer[childPointers] // for Cached; nil while the node points to none
+	bitmap       span                          // in memory: 2^bitWidth bits, least significant bit first in each byte
+	count        uint32                        // elements
+	links        uint32                        // elements that are links to child nodes
+	used         atomic.Bool                   // for Cached
+	nonCanonical bool                          // readable, but not in canonical DAG-CBOR
+	empty        bool                          // there is a bucket without entries
+	entries      uint32                        // in buckets
+	rawBytes     uint32                        // length of the block in DAG-CBOR
 
 	stored  uint32                 // length of the block as it is stored, in its own codec
 	name    string                 // for Cached: the binary CID
@@ -46,50 +46,50 @@ type Node struct {
 // span is where something stands in a node's memory.
 type span struct{ from, to uint32 }
 
-// indexBytes is the size of an index for n elements.
+// indexBytes returns the size of an index for n elements.
 func indexBytes(n int) int { return 4 * (n + 1) }
 
-// offset is where the element at position begins, in memory; that of the last
+// offset returns where the element at position begins, in memory; that of the last
 // element plus one is where the data end.
 func (n *Node) offset(position int) int {
 	return int(binary.LittleEndian.Uint32(n.memory[4*position:]))
 }
 
-// Raw is the block's DAG-CBOR.
+// Raw returns the block's DAG-CBOR.
 func (n *Node) Raw() []byte {
 	from := indexBytes(n.Len())
 	end := from + int(n.rawBytes)
 	return n.memory[from:end:end]
 }
 
-// bits is the bitmap.
+// bits returns the bitmap.
 func (n *Node) bits() []byte { return n.memory[n.bitmap.from:n.bitmap.to] }
 
-// Stored is the length of the block as it is stored, in its own codec.
+// Stored returns the length of the block as it is stored, in its own codec.
 func (n *Node) Stored() int { return int(n.stored) }
 
-// SetStored notes that length, where it is not that of Raw. It is for whoever
-// loads the node, before anybody else sees it.
+// SetStored notes that length, if it is not that of Raw. It must be called before the
+// node is shared.
 func (n *Node) SetStored(length int) { n.stored = uint32(length) }
 
-// Len is the number of elements.
+// Len returns the number of elements.
 func (n *Node) Len() int { return int(n.count) }
 
-// Entries is the number of entries in the node's own buckets.
+// Entries returns the number of entries in the node's own buckets.
 func (n *Node) Entries() int { return int(n.entries) }
 
-// Links is the number of links to child nodes.
+// Links returns the number of links to child nodes.
 func (n *Node) Links() int { return int(n.links) }
 
-// Loose says that the block holds values that are readable but not in
+// NonCanonical reports whether the block holds values that are readable but not in
 // canonical DAG-CBOR.
-func (n *Node) Loose() bool { return n.loose }
+func (n *Node) NonCanonical() bool { return n.nonCanonical }
 
-// HasEmptyBucket says that at least one bucket has no entry.
+// HasEmptyBucket reports whether at least one bucket has no entry.
 func (n *Node) HasEmptyBucket() bool { return n.empty }
 
-// Find gives the position in the data of the element at index, or false where
-// the bitmap says there is none.
+// Find returns the position in the data of the element at index, or false if
+// there is none.
 func (n *Node) Find(index int) (position int, ok bool) {
 	bitmap := n.bits()
 	at, bit := index>>3, byte(1)<<(index&7)
@@ -112,39 +112,39 @@ func (n *Node) Indexes(yield func(position, index int) bool) {
 	}
 }
 
-// IsLink says whether the element at position is a link to a child node; else
-// it is a bucket.
+// IsLink reports whether the element at position is a link to a child node.
+// Otherwise it is a bucket.
 func (n *Node) IsLink(position int) bool {
 	return n.links > 0 && n.memory[n.offset(position)] == cbor.Tag|24
 }
 
-// Link gives the binary CID of the link at position.
+// Link returns the binary CID of the link at position.
 func (n *Node) Link(position int) []byte {
 	// Validated by Parse: tag, bytes head, multibase prefix, CID.
 	from, to, _ := cbor.Span(n.memory, n.offset(position)+2, cbor.Bytes)
 	return n.memory[from+1 : to : to]
 }
 
-// Elements gives the elements from position up to but not including end, as
+// Elements returns the elements from position up to but not including end, as
 // they are encoded.
 func (n *Node) Elements(position, end int) []byte {
 	return n.memory[n.offset(position):n.offset(end)]
 }
 
-// BucketLen is the number of entries in the bucket at position.
+// BucketLen returns the number of entries in the bucket at position.
 func (n *Node) BucketLen(position int) int {
 	_, count, _, _ := cbor.Head(n.memory, n.offset(position))
 	return int(count)
 }
 
-// Bucket gives the entries of the bucket at position, to be walked.
+// Bucket returns an iterator over the entries of the bucket at position.
 func (n *Node) Bucket(position int) Bucket {
 	_, count, next, _ := cbor.Head(n.memory, n.offset(position))
 	return Bucket{raw: n.memory, off: next, left: int(count)}
 }
 
-// Bucket walks the entries of one bucket, in the order they stand in: Next
-// until it says false.
+// Bucket iterates over the entries of one bucket, in the order they stand in, until
+// Next returns false.
 type Bucket struct {
 	raw        []byte
 	off        int
@@ -152,7 +152,7 @@ type Bucket struct {
 	key, value []byte
 }
 
-// Len is the number of entries that are left.
+// Len returns the number of entries that are left.
 func (b *Bucket) Len() int { return b.left }
 
 // Next moves to the next entry.
@@ -170,13 +170,13 @@ func (b *Bucket) Next() bool {
 	return true
 }
 
-// Key is the current entry's key.
+// Key returns the current entry's key.
 func (b *Bucket) Key() []byte { return b.key }
 
-// Value is the current entry's value, in DAG-CBOR.
+// Value returns the current entry's value, in DAG-CBOR.
 func (b *Bucket) Value() []byte { return b.value }
 
-// Value finds the value of a key in the bucket at position.
+// Value returns the value of a key in the bucket at position.
 func (n *Node) Value(position int, key []byte) (value []byte, ok bool) {
 	for b := n.Bucket(position); b.Next(); {
 		if c := bytes.Compare(b.key, key); c == 0 {

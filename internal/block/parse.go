@@ -26,8 +26,8 @@ const (
 // come from the block and given's are not looked at; in Filecoin's they are
 // the given ones. The node keeps a copy of raw.
 //
-// Data that is not of a root's kind at all is fault.ErrNotHAMT; a root with
-// something wrong in it is the fault that it has.
+// It returns fault.ErrNotHAMT for data that is not of a root's kind at all, and
+// the fault of a root that has one.
 func ParseRoot(raw []byte, given params.Params) (*Node, params.Params, error) {
 	if given.Layout != params.Spec {
 		p := parser{raw: raw, params: given, isRoot: true}
@@ -51,19 +51,19 @@ func Parse(raw []byte, given params.Params) (*Node, error) {
 }
 
 // parser makes the one pass over a block. Its methods read at off and move it.
-// The parser reads the bytes in the memory of the node to be, which is made
-// when the bitmap has said how large the index is.
+// The parser reads the bytes in the memory of the node to be, which is allocated
+// once the bitmap tells how large the index is.
 type parser struct {
-	raw    []byte // what was given; from bitmap on the same bytes in memory
-	off    int
-	params params.Params
-	isRoot bool
-	next   int  // element
-	loose  bool // of the node, before there is one
-	out    *Node
+	raw          []byte // what was given; from bitmap on the same bytes in memory
+	off          int
+	params       params.Params
+	isRoot       bool
+	next         int  // element
+	nonCanonical bool // of the node, before there is one
+	out          *Node
 }
 
-// whole runs the parse of a block and sees to it that nothing follows.
+// whole calls parse for a block and checks that nothing follows.
 func (p *parser) whole(parse func() error) (*Node, error) {
 	if uint64(len(p.raw)) > math.MaxInt32 {
 		return nil, faults.New(fault.ErrTooLarge, "%d bytes", len(p.raw))
@@ -76,7 +76,7 @@ func (p *parser) whole(parse func() error) (*Node, error) {
 		return nil, faults.New(fault.ErrMalformed, "%d bytes follow the block's end", len(p.raw)-p.off)
 	}
 	p.out.stored = uint32(stored)
-	p.out.loose = p.out.loose || p.loose
+	p.out.nonCanonical = p.out.nonCanonical || p.nonCanonical
 	return p.out, nil
 }
 
@@ -101,7 +101,7 @@ func (p *parser) settle(n int, written span, bitmap []byte) {
 var rootFields = [...]string{fieldHamt, fieldHashAlg, fieldBucketSize}
 
 // root parses a HashMapRoot: a map of three fields. A root with another order
-// of them is readable, but loose.
+// of them is readable, but not canonical.
 func (p *parser) root() error {
 	major, fields, next, err := cbor.Head(p.raw, p.off)
 	if err != nil {
@@ -121,7 +121,7 @@ func (p *parser) root() error {
 		if field < 0 || at[field] != 0 {
 			return p.notHAMT(fmt.Sprintf("field %.20q is not one of a HashMapRoot, or stands twice", p.raw[from:to]))
 		}
-		p.loose = p.loose || field != n
+		p.nonCanonical = p.nonCanonical || field != n
 		at[field] = to
 		if p.off, _, err = cbor.Skip(p.raw, to, 1); err != nil {
 			return malformed(err)
@@ -200,8 +200,8 @@ func (p *parser) begin() {
 	p.next++
 }
 
-// bitmap gives the bitmap, least significant bit first, and for the root what
-// its length says of the bit width.
+// bitmap returns the bitmap, least significant bit first. For the root its length
+// sets the bit width.
 func (p *parser) bitmap(written []byte) ([]byte, error) {
 	if p.params.Layout != params.Spec {
 		bitmap, ok := fromBigEndian(written, p.params.BitmapBytes())
@@ -316,16 +316,16 @@ func (p *parser) entry() (key []byte, err error) {
 	if err != nil {
 		return nil, malformed(err)
 	}
-	next, loose, err := cbor.Skip(p.raw, to, cbor.ValueDepth)
+	next, nonCanonical, err := cbor.Skip(p.raw, to, cbor.ValueDepth)
 	if err != nil {
 		return nil, malformed(err)
 	}
 	p.off = next
-	p.out.loose = p.out.loose || loose
+	p.out.nonCanonical = p.out.nonCanonical || nonCanonical
 	return p.raw[from:to], nil
 }
 
-// list reads the head of a list that has to have n items.
+// list reads the head of a list that must have n items.
 func (p *parser) list(n uint64, what string) error {
 	major, count, next, err := cbor.Head(p.raw, p.off)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 //	CountHits  count it
 //	hold       point to a child from now on, while the cache holds it
 //
-// The first three are for lookups that come by without a Loader; hold is for the
+// The first three are for lookups that do without a Loader; hold is for the
 // Loader. The pointers and the bit stand in the nodes, where only this file
 // reads and writes them.
 type Cache struct {

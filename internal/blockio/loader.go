@@ -58,28 +58,28 @@ const (
 	// under way: a goroutine for each and waiting for it cost more than a
 	// store in memory needs for the load itself.
 	slow = 200 * time.Microsecond
-	// window is over about how many loads the mean goes, so that one pause of
-	// the garbage collector is no reason; a slow network is at once.
+	// window is about how many loads the mean covers: one pause of the garbage
+	// collector does not make a store slow, and one load over a network does.
 	window = 16
 )
 
 // Slow reports whether loads take so long that it pays to have several under way.
 func (l *Loader) Slow() bool { return l.mean.Load() > int64(slow) }
 
-// took keeps the mean of how long loads take.
+// took updates the mean of how long loads take.
 func (l *Loader) took(d time.Duration) {
-	mean := l.mean.Load() // lost updates do no harm
+	mean := l.mean.Load() // a lost update does no harm
 	l.mean.Store(mean + (int64(d)-mean)/window)
 }
 
 // NewLoader returns a loader over a LinkSystem, which is copied: its
 // NodeReifier plays no part, so a map's own blocks never pass through it.
 func NewLoader(lsys *linking.LinkSystem, cacheBytes, maxRead int64) *Loader {
-	maxRead = min(maxRead, math.MaxInt64-1) // one byte more is what reading asks for
+	maxRead = min(maxRead, math.MaxInt64-1) // readAll asks for one byte more
 	return &Loader{lsys: *lsys, cache: NewCache(cacheBytes), maxRead: maxRead, flights: flight.NewGroup[*block.Node]()}
 }
 
-// LinkSystem is the LinkSystem that blocks come from.
+// LinkSystem returns the LinkSystem that blocks come from.
 func (l *Loader) LinkSystem() *linking.LinkSystem { return &l.lsys }
 
 // Cache returns the cache that the loader looks in first.
@@ -105,7 +105,7 @@ func (l *Loader) Root(ctx context.Context, link datamodel.Link, given params.Par
 	return node, p, err
 }
 
-// Retention says whether a node that is loaded stays in the cache.
+// Retention is what the cache does with a node that was loaded.
 type Retention uint8
 
 const (
@@ -180,8 +180,8 @@ func (l *Loader) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p pa
 	return node, nil
 }
 
-// ParseForeign parses a block that came from somewhere else, without checking it against
-// its link. Faults come without link and path.
+// ParseForeign parses a block that did not come from the store, without checking
+// it against its link. Faults come without link and path.
 func (l *Loader) ParseForeign(link cidlink.Link, raw []byte, p params.Params, isRoot bool) (*block.Node, error) {
 	if link.Prefix().Codec != uint64(multicodec.DagCbor) {
 		var err error
@@ -196,9 +196,9 @@ func (l *Loader) ParseForeign(link cidlink.Link, raw []byte, p params.Params, is
 	return block.Parse(raw, p)
 }
 
-// parse sees to it that a block is the link's, unless the LinkSystem trusts its
-// storage, and has it parsed, from DAG-CBOR whatever its own codec is. It gives
-// the buffer back.
+// parse checks a block against its link, unless the LinkSystem trusts its storage,
+// and calls parse with the block's DAG-CBOR, whatever its own codec is. It puts
+// the buffer back into its pool.
 func (l *Loader) parse(link cidlink.Link, buffer *[]byte, parse func(dagCBOR []byte) (*block.Node, error)) (*block.Node, error) {
 	defer putBuffer(buffer)
 	dagCBOR, stored := *buffer, len(*buffer)
@@ -225,8 +225,8 @@ func (l *Loader) parse(link cidlink.Link, buffer *[]byte, parse func(dagCBOR []b
 // what it keeps.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// putBuffer gives a buffer back, unless one large block has made it so large
-// that it had better go.
+// putBuffer puts a buffer back into its pool, unless a large block has made it
+// large.
 func putBuffer(buffer *[]byte) {
 	const largest = 1 << 20
 	if cap(*buffer) <= largest {
@@ -234,7 +234,7 @@ func putBuffer(buffer *[]byte) {
 	}
 }
 
-// transcode gives the DAG-CBOR of a block in any other codec.
+// transcode returns the DAG-CBOR of a block in any other codec.
 func (l *Loader) transcode(link cidlink.Link, raw []byte) ([]byte, error) {
 	decode, err := chooseDecoder(&l.lsys, link)
 	if err != nil {
@@ -247,9 +247,9 @@ func (l *Loader) transcode(link cidlink.Link, raw []byte) ([]byte, error) {
 	return FromNode(builder.Build())
 }
 
-// FromNode gives the DAG-CBOR of a node that was decoded elsewhere. Whether it
-// is any good is for the parser to say: a substrate gives its block just as it
-// is, which may be readable and not canonical.
+// FromNode returns the DAG-CBOR of a node that was decoded elsewhere. It is
+// for the parser to check: a substrate encodes to its block just as it is, which
+// may be readable and not canonical.
 func FromNode(node datamodel.Node) ([]byte, error) {
 	if node == nil {
 		return nil, faults.New(fault.ErrMalformed, "no node was given")
@@ -300,7 +300,8 @@ func (l *Loader) read(ctx context.Context, link cidlink.Link) (buffer *[]byte, e
 	return buffer, nil
 }
 
-// missing tells a block that could not be had from a context that is done.
+// missing returns the context's error if it is done, and otherwise err as
+// fault.ErrMissing.
 func missing(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

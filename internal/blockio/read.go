@@ -19,10 +19,10 @@ type Unparsed struct {
 	buffer *[]byte
 }
 
-// Read is the first half of Child, as walks want it: it reads the block and
-// leaves what only computes to Parse, which has to follow. A child that is in
-// memory is given at once. There is neither where another one is loading the
-// child, since Read does not wait.
+// Read is the first half of Child, for walks: it reads the block and leaves
+// checking and parsing to Parse, which must be called. It returns a child that is
+// in memory at once. It returns neither if the child is being loaded by somebody
+// else, since Read does not wait.
 func (l *Loader) Read(ctx context.Context, parent *block.Node, position int) (child *block.Node, u Unparsed, err error) {
 	if child := l.cache.peek(parent, position); child != nil {
 		return child, Unparsed{}, nil
@@ -49,7 +49,7 @@ func (l *Loader) Read(ctx context.Context, parent *block.Node, position int) (ch
 	return nil, Unparsed{mine, hash, link, buffer}, nil
 }
 
-// Parse is the second half, for any goroutine.
+// Parse is the second half of Child. It may be called by any goroutine.
 func (l *Loader) Parse(u Unparsed, p params.Params) (*block.Node, error) {
 	defer l.flights.End(u.flight)
 	node, err := l.parseChild(u.hash, u.link, u.buffer, p, KeepIfRoom)
@@ -57,8 +57,8 @@ func (l *Loader) Parse(u Unparsed, p params.Params) (*block.Node, error) {
 	return node, err
 }
 
-// IsRead says that there is a block, if only an empty one.
+// IsRead reports whether there is a block, if only an empty one.
 func (u Unparsed) IsRead() bool { return u.flight != nil }
 
-// Len is its length in bytes.
+// Len returns its length in bytes.
 func (u Unparsed) Len() int { return len(*u.buffer) }

@@ -42,7 +42,7 @@ type Block struct {
 }
 
 // NewWriter returns a writer that writes blocks named by the link prototype, which
-// has to be for CIDv1 and for a codec and a hash that the LinkSystem knows.
+// must be for CIDv1 and for a codec and a hash that the LinkSystem knows.
 func NewWriter(lsys *linking.LinkSystem, lp datamodel.LinkPrototype, maxWrite int) (*Writer, error) {
 	prototype, ok := lp.(cidlink.LinkPrototype)
 	if !ok {
@@ -71,11 +71,11 @@ func NewWriter(lsys *linking.LinkSystem, lp datamodel.LinkPrototype, maxWrite in
 	return w, nil
 }
 
-// Prototype is the link prototype that blocks are named by.
+// Prototype returns the link prototype that blocks are named by.
 func (w *Writer) Prototype() cidlink.LinkPrototype { return w.prototype }
 
 // Encode returns the block of some DAG-CBOR: in the writer's codec and under its
-// name. Nothing is written. The block keeps raw where the codec is DAG-CBOR.
+// name. Nothing is written. The block keeps raw if the codec is DAG-CBOR.
 func (w *Writer) Encode(raw []byte) (Block, error) {
 	encoded := raw
 	if w.encode != nil {
@@ -189,7 +189,7 @@ func (w *Writer) Write(ctx context.Context, b Block) error {
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil: // whatever words the store has for that
+	case ctx.Err() != nil: // whatever the store's own error says
 		return ctx.Err()
 	}
 	return fmt.Errorf("hamt: block %s cannot be written: %w", link, err)

@@ -24,7 +24,7 @@ import (
 // make the same node of it.
 func differ(t *testing.T, raw []byte) {
 	t.Helper()
-	next, loose, err := cbor.Skip(raw, 0, 0)
+	next, nonCanonical, err := cbor.Skip(raw, 0, 0)
 	truth, truthErr := ipld.Decode(raw, dagcbor.Decode)
 	var again []byte
 	if truthErr == nil {
@@ -44,8 +44,8 @@ func differ(t *testing.T, raw []byte) {
 	if truthErr != nil {
 		t.Fatalf("%x is taken, and the codec says %v", raw, truthErr)
 	}
-	if loose == bytes.Equal(again, raw) {
-		t.Fatalf("%x: loose is %v, and the codec writes %x", raw, loose, again)
+	if nonCanonical == bytes.Equal(again, raw) {
+		t.Fatalf("%x: nonCanonical is %v, and the codec writes %x", raw, nonCanonical, again)
 	}
 	node, err := cbor.Decode(raw)
 	if err != nil {
@@ -57,8 +57,8 @@ func differ(t *testing.T, raw []byte) {
 	if got, err := cbor.Append([]byte("before"), node, nil); err != nil && !tooDeep(raw) || err == nil && string(got) != "before"+string(again) {
 		t.Fatalf("%x is appended as %x, %v; want %x", raw, got, err, again)
 	}
-	if err := cbor.Check(raw); !tooDeep(raw) && (err == nil) == loose {
-		t.Fatalf("%x: Check says %v, and loose is %v", raw, err, loose)
+	if err := cbor.Check(raw); !tooDeep(raw) && (err == nil) == nonCanonical {
+		t.Fatalf("%x: Check says %v, and nonCanonical is %v", raw, err, nonCanonical)
 	}
 }
 
@@ -161,9 +161,9 @@ func TestClaimedLengthAllocatesNothing(t *testing.T) {
 func TestLinearInNesting(t *testing.T) {
 	level := []byte{0xa2, 0x61, 'b', 0xf6, 0x61, 'a'} // keys out of order, again and again
 	raw := append(bytes.Repeat(level, 1000), 0xf6)
-	next, loose, err := cbor.Skip(raw, 0, 0)
-	if err != nil || next != len(raw) || !loose {
-		t.Fatal(next, loose, err)
+	next, nonCanonical, err := cbor.Skip(raw, 0, 0)
+	if err != nil || next != len(raw) || !nonCanonical {
+		t.Fatal(next, nonCanonical, err)
 	}
 	differ(t, raw)
 }
@@ -229,7 +229,7 @@ func TestAppendRefuses(t *testing.T) {
 
 // TestCanonical makes canonical what is readable only, and hands back the rest.
 func TestCanonical(t *testing.T) {
-	for loose, want := range map[string]string{
+	for nonCanonical, want := range map[string]string{
 		"f7":                   "f6",
 		"f93c00":               "fb3ff0000000000000",
 		"82fa3fc00000f7":       "82fb3ff8000000000000f6",
@@ -238,9 +238,9 @@ func TestCanonical(t *testing.T) {
 		"a16161a2616200616100": "a16161a2616100616200",
 		"1818":                 "1818",
 	} {
-		got, err := cbor.Canonical(unhex(t, loose))
+		got, err := cbor.Canonical(unhex(t, nonCanonical))
 		if err != nil || !bytes.Equal(got, unhex(t, want)) {
-			t.Errorf("%s becomes %x, %v; want %s", loose, got, err, want)
+			t.Errorf("%s becomes %x, %v; want %s", nonCanonical, got, err, want)
 		}
 	}
 }
@@ -256,8 +256,8 @@ func plainEntry(t *testing.T, raw []byte) {
 	if err != nil || raw[0] != cbor.List|2 || from != wantFrom || to != wantTo {
 		t.Fatalf("%x: a key from %d to %d, not from %d to %d (%v)", raw, from, to, wantFrom, wantTo, err)
 	}
-	if end, loose, err := cbor.Skip(raw, to, 0); err != nil || loose || end != next {
-		t.Fatalf("%x: the value ends at %d, not at %d (loose: %v, %v)", raw, next, end, loose, err)
+	if end, nonCanonical, err := cbor.Skip(raw, to, 0); err != nil || nonCanonical || end != next {
+		t.Fatalf("%x: the value ends at %d, not at %d (nonCanonical: %v, %v)", raw, next, end, nonCanonical, err)
 	}
 }
 

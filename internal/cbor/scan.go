@@ -42,7 +42,7 @@ const (
 // go-ipld-prime's codec.
 const MaxDepth = 1024
 
-// ErrTruncated: the bytes end within a value.
+// ErrTruncated is the error for bytes that end within a value.
 var ErrTruncated = errors.New("unexpected end of CBOR")
 
 // Head reads the head at off: its major type, its argument, and the offset
@@ -93,7 +93,7 @@ func Expect(raw []byte, off int, major byte) (arg uint64, next int, err error) {
 	return arg, next, nil
 }
 
-// Span reads the head of bytes or a string and gives their extent.
+// Span reads the head of bytes or a string and returns their extent.
 func Span(raw []byte, off int, major byte) (from, to int, err error) {
 	n, from, err := Expect(raw, off, major)
 	if err != nil {
@@ -109,12 +109,12 @@ func majorName(major byte) string {
 	return [...]string{"int", "negative int", "byte string", "string", "list", "map", "tag", "simple value"}[major>>5]
 }
 
-// IsLink says whether a link (tag 42) begins at off.
+// IsLink reports whether a link (tag 42) begins at off.
 func IsLink(raw []byte, off int) bool {
 	return off+1 < len(raw) && raw[off] == Tag|24 && raw[off+1] == 42
 }
 
-// Link reads the link at off and gives the extent of its binary CID.
+// Link reads the link at off and returns the extent of its binary CID.
 func Link(raw []byte, off int) (from, to int, err error) {
 	if !IsLink(raw, off) {
 		return 0, 0, errors.New("CBOR tag other than 42 (link)")
@@ -159,14 +159,14 @@ func Links(raw []byte) iter.Seq[[]byte] {
 	}
 }
 
-// IsPlainCID knows the form that nearly every CID has: version 1, a codec
-// below 0x80, sha2-256. It spares them cid.Cast and its allocation.
+// IsPlainCID reports whether a CID has the form that nearly every one has: version
+// 1, a codec below 0x80, sha2-256. Those need no cid.Cast, which allocates.
 func IsPlainCID[Binary ~string | ~[]byte](b Binary) bool {
 	return len(b) == 36 && b[0] == 1 && b[1] < 0x80 && b[2] == 0x12 && b[3] == 32
 }
 
-// PlainLink knows the link at off if it has the form that nearly every link
-// has: to a plain CID of a DAG-CBOR block. It gives the offset after it.
+// PlainLink reads the link at off if it has the form that nearly every link has: to
+// a plain CID of a DAG-CBOR block. It returns the offset after it.
 func PlainLink(raw []byte, off int) (next int, ok bool) {
 	const head, length = "\xd8\x2a\x58\x25\x00\x01\x71\x12\x20", 9 + 32
 	if len(raw)-off < length || string(raw[off:off+len(head)]) != head {
@@ -175,9 +175,9 @@ func PlainLink(raw []byte, off int) (next int, ok bool) {
 	return off + length, true
 }
 
-// PlainEntry knows the entry at off, a list of two, if it has the form that
+// PlainEntry reads the entry at off, a list of two, if it has the form that
 // most entries have: a key of less than 256 bytes, and as the value a plain link,
-// a number that is not negative, null or a boolean. It gives the extent of the
+// a number that is not negative, null or a boolean. It returns the extent of the
 // key, and the offset after the value.
 func PlainEntry(raw []byte, off int) (from, to, next int, ok bool) {
 	rest := raw[off:]
@@ -214,10 +214,10 @@ func PlainEntry(raw []byte, off int) (from, to, next int, ok bool) {
 }
 
 // Skip validates the value at off, whose lists and maps stand at the given
-// depth of nesting, and gives the offset after it. loose says that it holds
-// something that is readable but not canonical: a float of fewer than 64 bits,
-// undefined for null, or map keys that are out of order.
-func Skip(raw []byte, off, depth int) (next int, loose bool, err error) {
+// depth of nesting, and returns the offset after it. nonCanonical reports whether
+// it holds something that is readable but not canonical: a float of fewer than 64
+// bits, undefined for null, or map keys that are out of order.
+func Skip(raw []byte, off, depth int) (next int, nonCanonical bool, err error) {
 	if off >= len(raw) {
 		return 0, false, ErrTruncated
 	}
@@ -259,12 +259,12 @@ func Skip(raw []byte, off, depth int) (next int, loose bool, err error) {
 		if next, l, err = Skip(raw, next, depth+1); err != nil {
 			return 0, false, err
 		}
-		loose = loose || l
+		nonCanonical = nonCanonical || l
 	}
-	return next, loose, nil
+	return next, nonCanonical, nil
 }
 
-func skipMap(raw []byte, off, n, depth int) (next int, loose bool, err error) {
+func skipMap(raw []byte, off, n, depth int) (next int, nonCanonical bool, err error) {
 	// The keys are kept rather than found again when the order breaks: hostile
 	// nesting would make a second look at each level cost the square.
 	var room [8][]byte
@@ -277,7 +277,7 @@ func skipMap(raw []byte, off, n, depth int) (next int, loose bool, err error) {
 		}
 		key := raw[from:to]
 		if seen == nil && len(keys) > 0 && !keyBefore(keys[len(keys)-1], key) {
-			loose = true
+			nonCanonical = true
 			seen = map[string]struct{}{} // not of n: that is only what the block claims
 			for _, k := range keys {
 				seen[string(k)] = struct{}{}
@@ -294,12 +294,13 @@ func skipMap(raw []byte, off, n, depth int) (next int, loose bool, err error) {
 		if off, l, err = Skip(raw, to, depth+1); err != nil {
 			return 0, false, err
 		}
-		loose = loose || l
+		nonCanonical = nonCanonical || l
 	}
-	return off, loose, nil
+	return off, nonCanonical, nil
 }
 
-// keyBefore is DAG-CBOR's order of map keys: shorter first, then by bytes.
+// keyBefore reports whether a comes before b in DAG-CBOR's order of map keys:
+// shorter first, then by bytes.
 func keyBefore(a, b []byte) bool {
 	if len(a) != len(b) {
 		return len(a) < len(b)
@@ -307,7 +308,7 @@ func keyBefore(a, b []byte) bool {
 	return bytes.Compare(a, b) < 0
 }
 
-func skipSimple(raw []byte, off int) (next int, loose bool, err error) {
+func skipSimple(raw []byte, off int) (next int, nonCanonical bool, err error) {
 	size := 0
 	switch raw[off] {
 	case simpleFalse, simpleTrue, simpleNull:
@@ -364,7 +365,7 @@ func float16(half uint16) float64 {
 	return f
 }
 
-// headLen is the length of the shortest head for an argument.
+// headLen returns the length of the shortest head for an argument.
 func headLen(arg uint64) int {
 	switch {
 	case arg < 24:

@@ -22,7 +22,7 @@ import (
 // an entry of a bucket of the data of the node of a root.
 const ValueDepth = 5
 
-// Decode makes a node of one value that Skip has accepted. Scalars and links
+// Decode returns the node of one value that Skip has accepted. Scalars and links
 // are read here, because maps are full of them; collections by go-ipld-prime.
 func Decode(raw []byte) (datamodel.Node, error) {
 	if len(raw) == 0 {
@@ -68,8 +68,8 @@ func Decode(raw []byte) (datamodel.Node, error) {
 	return DecodeCollection(raw)
 }
 
-// DecodeCollection makes a node of any value with go-ipld-prime's codec. What
-// it may allocate is bound to the length of raw, which is in memory already.
+// DecodeCollection decodes any value with go-ipld-prime's codec. What that may
+// allocate is bounded by the length of raw.
 func DecodeCollection(raw []byte) (datamodel.Node, error) {
 	builder := basicnode.Prototype.Any.NewBuilder()
 	options := dagcbor.DecodeOptions{AllowLinks: true, AllocationBudget: 16 * (int64(len(raw)) + 64)}
@@ -79,12 +79,12 @@ func DecodeCollection(raw []byte) (datamodel.Node, error) {
 	return builder.Build(), nil
 }
 
-// Append appends the DAG-CBOR form of a value, or fails with fault.ErrValue
-// where it has none, and then returns dst as it was. Typed nodes are written in
+// Append appends the DAG-CBOR form of a value, or returns dst as it was
+// and fault.ErrValue if it has none. Typed nodes are written in
 // their representation form, at any depth.
 //
 // replace, if not nil, is called with every node in the value, from the
-// outermost inwards, and returns what is written in its place.
+// outermost inwards, and returns what is written instead.
 func Append(dst []byte, value datamodel.Node, replace func(datamodel.Node) (datamodel.Node, error)) ([]byte, error) {
 	out, err := appendNode(dst, value, replace, ValueDepth)
 	if err != nil {
@@ -98,8 +98,8 @@ func Append(dst []byte, value datamodel.Node, replace func(datamodel.Node) (data
 	return out, nil
 }
 
-// AppendUnchecked is Append of a node that need not be a value in canonical
-// form: what is in it that DAG-CBOR cannot hold is for the reader to find.
+// AppendUnchecked is like Append for a node that need not be a value in canonical
+// form: the reader checks it.
 func AppendUnchecked(dst []byte, node datamodel.Node) ([]byte, error) {
 	return appendNode(dst, node, nil, 0)
 }
@@ -235,23 +235,23 @@ func compareKeys(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-// Check reports with fault.ErrValue whether raw is anything but exactly one
-// value in canonical DAG-CBOR that can stand in a map.
+// Check returns fault.ErrValue unless raw is exactly one value in canonical
+// DAG-CBOR that can stand in a map.
 func Check(raw []byte) error {
-	next, loose, err := Skip(raw, 0, ValueDepth)
+	next, nonCanonical, err := Skip(raw, 0, ValueDepth)
 	switch {
 	case err != nil:
 		return &fault.Error{Kind: fault.ErrValue, Cause: err}
 	case next != len(raw):
 		return faults.New(fault.ErrValue, "%d bytes follow the value", len(raw)-next)
-	case loose:
+	case nonCanonical:
 		return faults.New(fault.ErrValue, "it is not in canonical DAG-CBOR")
 	}
 	return nil
 }
 
-// Canonical gives the canonical form of a value that was read from a block
-// with loose encoding.
+// Canonical returns the canonical form of a value that was read from a block
+// that is not canonical.
 func Canonical(raw []byte) ([]byte, error) {
 	if Check(raw) == nil {
 		return raw, nil

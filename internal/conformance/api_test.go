@@ -72,7 +72,7 @@ func exportData(t *testing.T, dir string) (public []string, exports map[string]s
 			t.Fatal(err)
 		}
 		exports[p.ImportPath] = p.Export
-		if !p.DepOnly && p.Name != "main" && !isInternal(p.ImportPath) {
+		if !p.DepOnly && p.Name != "main" && p.Export != "" && !isInternal(p.ImportPath) { // docs has tests only
 			public = append(public, p.ImportPath)
 		}
 	}

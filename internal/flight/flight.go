@@ -15,7 +15,7 @@ import (
 type Group[T any] struct {
 	seed  maphash.Seed
 	mu    sync.Mutex
-	under map[uint64]*Load[T] // by the hash of the name: no string has to be made
+	under map[uint64]*Load[T] // by the hash of the name: no string is allocated
 }
 
 // Load is a load that is under way.
@@ -28,18 +28,18 @@ type Load[T any] struct {
 	left bool
 }
 
-// NewGroup makes a group.
+// NewGroup returns a group.
 func NewGroup[T any]() *Group[T] {
 	return &Group[T]{seed: maphash.MakeSeed(), under: map[uint64]*Load[T]{}}
 }
 
-// Do gives what load gives, or what a load of the same name gives that is under
-// way already: the very same, which nobody may change.
+// Do returns what load returns, or what a load of the same name that is under way
+// returns: the very same value, which must not be changed.
 func (g *Group[T]) Do(ctx context.Context, name []byte, load func() (T, error)) (T, error) {
 	for {
 		mine, other := g.Begin(name)
 		if mine != nil {
-			defer g.End(mine) // also when the store panics: nobody may wait forever
+			defer g.End(mine) // even if the store panics: nobody may wait forever
 			got, err := load()
 			mine.Set(got, err, err != nil && ctx.Err() != nil)
 			return got, err
@@ -60,9 +60,9 @@ func (g *Group[T]) Do(ctx context.Context, name []byte, load func() (T, error)) 
 	}
 }
 
-// Begin makes a load one's own, until End, or finds the other one's that is
-// under way. Once in a long while it is neither: two names have one hash, and
-// there is no sharing.
+// Begin returns a new load as mine, until End, or the load of the same name that is
+// under way as other. Once in a long while it returns neither: two names have the
+// same hash, and are not shared.
 func (g *Group[T]) Begin(name []byte) (mine, other *Load[T]) {
 	hash := maphash.Bytes(g.seed, name)
 	g.mu.Lock()
@@ -82,11 +82,11 @@ func (g *Group[T]) Begin(name []byte) (mine, other *Load[T]) {
 	return nil, other
 }
 
-// Set says what a load of one's own has given. left is for one who gave up since
-// its context was done: others need not.
+// Set sets the result of a load. left reports whether the caller gave up because its
+// context was done: others then load again.
 func (l *Load[T]) Set(got T, err error, left bool) { l.got, l.err, l.left = got, err, left }
 
-// End tells those who wait.
+// End ends a load and wakes those who wait for it.
 func (g *Group[T]) End(mine *Load[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -96,5 +96,5 @@ func (g *Group[T]) End(mine *Load[T]) {
 	}
 }
 
-// errNoReturn is what those who wait for a load get when the store panics.
+// errNoReturn is the error of those who wait for a load when the store panics.
 var errNoReturn = errors.New("the load did not return")

@@ -176,7 +176,7 @@ func Names(links []datamodel.Link) (list []string) {
 
 // NonCanonicalRoots are roots that can be read and are not canonical: one entry with
 // a key of two zero bytes under the identity hash, at index 0, and next to it
-// one at index 4. What is loose is in the first value, or around it.
+// one at index 4. What is not canonical is in the first value, or around it.
 func NonCanonicalRoots() map[string][]byte {
 	root := func(value string) []byte {
 		return []byte("\xa3\x64hamt\x82\x41\x11\x82\x81\x82\x42\x00\x00" + value + "\x81\x82\x42\x80\x00\xf4\x67hashAlg\x00\x6abucketSize\x02")

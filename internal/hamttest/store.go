@@ -37,7 +37,7 @@ type Store struct {
 	loads  []string
 	writes []string
 	once   sync.Once
-	places chan struct{}
+	slots  chan struct{}
 	reads  gauge
 	stores gauge
 }
@@ -86,10 +86,10 @@ func (s *Store) open(lctx linking.LinkContext, link datamodel.Link) (io.Reader, 
 	s.reads.begin()
 	defer s.reads.end()
 	if s.Limit > 0 {
-		s.once.Do(func() { s.places = make(chan struct{}, s.Limit) })
+		s.once.Do(func() { s.slots = make(chan struct{}, s.Limit) })
 		select {
-		case s.places <- struct{}{}:
-			defer func() { <-s.places }()
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

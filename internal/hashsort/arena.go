@@ -12,15 +12,15 @@ type arena struct {
 	full   int64    // bytes of the chunks but for the last
 }
 
-// firstChunkSize is the size of the first chunk, since most batches are small.
+// firstChunkSize is the size of the first chunk, since most maps are small.
 // The others grow up to chunkSize, unless one entry needs more.
 const (
 	firstChunkSize = 4 << 10
 	chunkSize      = 1 << 20
 )
 
-// write keeps an entry and says where: the chunk in the high 32 bits, the
-// offset in the low ones. Later entries have higher places.
+// write keeps an entry and returns its address: the chunk in the high 32 bits, the
+// offset in the low ones. Later entries have higher addresses.
 func (a *arena) write(key, value []byte) (at uint64) {
 	need := len(key) + len(value) + 2*binary.MaxVarintLen32
 	last := len(a.chunks) - 1
@@ -50,7 +50,7 @@ func (a *arena) grow(need int) {
 	a.chunks = append(a.chunks, chunk)
 }
 
-// memory is how many bytes the entries take, with the ends of chunks that had
+// memory returns how many bytes the entries take, with the ends of chunks that had
 // no room for another.
 func (a *arena) memory() int64 {
 	if len(a.chunks) == 0 {
@@ -69,7 +69,7 @@ func (a *arena) reset() {
 	a.chunks, a.full = a.chunks[:0], 0
 }
 
-// read returns views of the key and the value at a place.
+// read returns views of the key and the value at an address.
 func (a *arena) read(at uint64) (key, value []byte) {
 	key, value, _ = cut(a.chunks[at>>32][uint32(at):])
 	return key, value

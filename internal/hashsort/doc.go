@@ -10,5 +10,5 @@
 //	Overlay   sets and deletions over a stored map, found by key ──▸ Parts
 //
 // Parts are entries in hash order, each key once, cut where no element of the
-// root is cut: as many goroutines as there are parts can make the tree.
+// root is cut: as many goroutines as there are parts can build the tree.
 package hashsort

@@ -36,8 +36,8 @@ func (s *sources) close() (err error) {
 	return err
 }
 
-// groups are those of all runs together. They count bytes, since as many of
-// them are as much work.
+// groups returns the groups of all runs together. They count bytes, which are what
+// the work depends on.
 func (s *sources) groups() groups {
 	g := groups{bits: runBits, starts: make([]int, 1<<runBits+1)}
 	for _, run := range s.runs {
@@ -48,8 +48,8 @@ func (s *sources) groups() groups {
 	return g
 }
 
-// streams give the entries of a part of the groups, the older ones first. Each
-// reads so many bytes at once.
+// streams returns the sources of the entries of a part of the groups, the older
+// ones first. Each reads readBytes at once.
 func (s *sources) streams(p part, readBytes int) (streams []*stream) {
 	for i, run := range s.runs {
 		streams = append(streams, &stream{
@@ -85,7 +85,7 @@ type stream struct {
 	room    *[fetchedAtOnce]Entry // for them
 }
 
-// advance goes to the next entry; false at the end.
+// advance goes to the next entry. It returns false at the end.
 func (s *stream) advance() (more bool, err error) {
 	if len(s.fetched) == 0 && len(s.records) > 0 {
 		s.fetched = s.arena.fetch(s.records, s.room)
@@ -143,7 +143,7 @@ func (m *merge) less(a, b *stream) bool {
 	return a.age < b.age
 }
 
-// down moves a stream down to its place.
+// down moves a stream down the heap.
 func (m *merge) down(i int) {
 	for {
 		least := i
@@ -203,7 +203,7 @@ func (m *merge) next(repeated func(key []byte) error) (entry Entry, ok bool, err
 }
 
 // each calls use for every entry of the streams, in hash order, and once for
-// each key. Items stay as they are.
+// each key. Entries stay as they are.
 func (s Sorter) each(streams []*stream, use func(Entry) error) error {
 	m := merge{order: s.order}
 	if err := m.begin(streams); err != nil {

@@ -11,9 +11,9 @@ import (
 )
 
 // Overlay is changes over a stored map, or over none: entries and deletions, one
-// for each key, to be found by key. Keys are hashed twice: by a fast hash to be found here, at
-// once, and by the map's own when they are sorted, by all cores. It is not safe
-// for concurrent use.
+// for each key, to be found by key. Keys are hashed twice: at once by a fast hash,
+// to be found here, and by the map's own when they are sorted, by all cores. It is
+// not safe for concurrent use.
 type Overlay struct {
 	order   Order
 	seed    maphash.Seed // so that nobody can choose keys that collide
@@ -22,7 +22,7 @@ type Overlay struct {
 	table   table
 }
 
-// table says which record has a hash: open addressing, linear probing. What is
+// table maps hashes to records: open addressing, linear probing. What is
 // probed is one byte a slot, so that the table of a million keys stays in the
 // processor's cache. The rest is waited for, so it is only read where the byte
 // is the hash's, and written for many slots together.
@@ -32,14 +32,14 @@ type table struct {
 	late  []int    // slots of the last records, whose ranks are not
 }
 
-// tag is the byte for a hash.
+// tag returns the byte for a hash.
 func tag(hash uint64) uint8 { return max(1, uint8(hash>>56)) }
 
 func newTable(size int) table {
 	return table{make([]uint8, size), make([]uint32, size), make([]int, 0, min(fetchedAtOnce, size))}
 }
 
-// position is that of the record in a slot, which is one of the first n.
+// position returns the position of the record in a slot, one of the first n.
 func (t *table) position(slot, n int) int {
 	if t.ranks[slot] == 0 {
 		t.write(n)
@@ -55,7 +55,7 @@ func (t *table) add(slot int, hash uint64, n int) {
 	}
 }
 
-// write writes what is late, up to that of the last of n records.
+// write writes the ranks that are late. There are n records.
 func (t *table) write(n int) {
 	var touched uint32
 	for _, slot := range t.late {
@@ -86,7 +86,7 @@ func (o *Overlay) Expect(n int) {
 // Len returns the number of different keys.
 func (o *Overlay) Len() int { return len(o.records) }
 
-// Get finds what the overlay holds for a key; an empty value means a deletion.
+// Get returns what the overlay holds for a key. An empty value is a deletion.
 func (o *Overlay) Get(key []byte) (value []byte, ok bool) {
 	if len(o.records) == 0 {
 		return nil, false
@@ -106,8 +106,8 @@ func (o *Overlay) Set(key, value []byte) {
 	o.Put(slot, key, value)
 }
 
-// Values visits all values, in the order their keys first came; empty ones are
-// deletions.
+// Values returns an iterator over all values, in the order their keys first came.
+// Empty ones are deletions.
 func (o *Overlay) Values() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, r := range o.records {

@@ -59,9 +59,9 @@ func cutEntry(data []byte) (entry Entry, rest []byte, ok bool) {
 // Sorter sorts entries that are more than memory holds.
 type Sorter struct {
 	order Order
-	// Repeated, if not nil, is asked about keys that come more than once,
-	// from several goroutines at the same time; where it gives no error, the
-	// last one counts.
+	// Repeated, if not nil, is called for keys that come more than once, by
+	// several goroutines at the same time. If it returns nil, the last entry
+	// counts.
 	Repeated func(key []byte) error
 	// BufferBytes is how much of each run is read at once, by all cores
 	// together.
@@ -152,7 +152,7 @@ func writeRun(dir string, number int, fill func(group int, add func(Entry) error
 	return run, nil
 }
 
-// await waits for a group's turn and says where the group begins.
+// await waits for a group's turn and returns where the group begins.
 func (w *runWriter) await(group int) int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

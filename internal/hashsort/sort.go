@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// record is one entry of an arena: the head of its key's hash, and its place.
+// record is one entry of an arena: the head of its key's hash, and its address.
 type record struct {
 	head uint64
 	at   uint64
@@ -124,10 +124,10 @@ func (s *sorted) compare(x, y record) int {
 	return 1
 }
 
-// len is the number of entries in a part, counting repeated keys.
+// len returns the number of entries in a part, counting repeated keys.
 func (g groups) len(p part) int { return g.starts[p.end] - g.starts[p.first] }
 
-// rootIndexes are the indexes of the root that a part covers: from the first up
+// rootIndexes returns the indexes of the root that a part covers: from the first up
 // to but not including the end.
 func (g groups) rootIndexes(p part, bitWidth int) (first, end int) {
 	if g.bits > bitWidth {
@@ -136,14 +136,14 @@ func (g groups) rootIndexes(p part, bitWidth int) (first, end int) {
 	return p.first << (bitWidth - g.bits), p.end << (bitWidth - g.bits)
 }
 
-// all is the part that is everything.
+// all returns the part that has all groups.
 func (g groups) all() part { return part{0, len(g.starts) - 1} }
 
 // fetchedAtOnce is how many entries are fetched before they are used. In hash order
 // each is somewhere else in memory; fetched together, they wait together.
 const fetchedAtOnce = 64
 
-// fetch reads the first of the records into a place for them.
+// fetch reads the first of the records into an array.
 func (a *arena) fetch(records []record, into *[fetchedAtOnce]Entry) []Entry {
 	entries := into[:min(fetchedAtOnce, len(records))]
 	var touched byte
@@ -151,7 +151,7 @@ func (a *arena) fetch(records []record, into *[fetchedAtOnce]Entry) []Entry {
 		at := records[i].at
 		touched |= a.chunks[at>>32][uint32(at)]
 	}
-	runtime.KeepAlive(touched) // the reads are what it is for
+	runtime.KeepAlive(touched) // so that the reads are made
 	for i := range entries {
 		key, value := a.read(records[i].at)
 		entries[i] = Entry{Head: records[i].head, Key: key, Value: value}
@@ -160,8 +160,7 @@ func (a *arena) fetch(records []record, into *[fetchedAtOnce]Entry) []Entry {
 }
 
 // each calls use for every key of a part that was sorted, with the entry that
-// came last; repeated, if not nil, is asked about keys that came more than
-// once.
+// came last. repeated, if not nil, is called for keys that came more than once.
 func (s *sorted) each(p part, repeated func(key []byte) error, use func(Entry) error) error {
 	records := s.records[s.starts[p.first]:s.starts[p.end]]
 	var fetched [fetchedAtOnce]Entry

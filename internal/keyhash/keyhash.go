@@ -43,11 +43,11 @@ var own sync.Map // multicodec.Code → func() hash.Hash
 // registering keeps For from caching what Register has just replaced.
 var registering sync.Mutex
 
-// known caches the Hasher of each code that was asked for.
+// known caches the Hasher of each code that For was called with.
 var known sync.Map // multicodec.Code → *Hasher
 
-// Register makes a hash function known under a code, in place of any that the
-// code stood for. Maps that are open keep the one they have.
+// Register registers a hash function under a code, in place of any that was there.
+// Maps that are open keep the one they have.
 func Register(code multicodec.Code, make func() hash.Hash) error {
 	if make == nil {
 		return fmt.Errorf("hamt: no hash function given for code 0x%x", uint64(code))
@@ -62,7 +62,7 @@ func Register(code multicodec.Code, make func() hash.Hash) error {
 	return nil
 }
 
-// For finds the hash function of a code; fault.ErrUnknownHash if there is none.
+// For returns the hasher of a code, or fault.ErrUnknownHash.
 func For(code multicodec.Code) (*Hasher, error) {
 	if h, ok := known.Load(code); ok {
 		return h.(*Hasher), nil
@@ -81,8 +81,8 @@ func For(code multicodec.Code) (*Hasher, error) {
 			return nil, faults.New(fault.ErrUnknownHash, "hashAlg 0x%x", uint64(code))
 		}
 		h.useFactory(func() hash.Hash {
-			made, _ := multihash.GetHasher(uint64(code)) // found above; entries are never removed
-			return made
+			hash, _ := multihash.GetHasher(uint64(code)) // found above; entries are never removed
+			return hash
 		})
 	}
 	actual, _ := known.LoadOrStore(code, h)
@@ -98,7 +98,7 @@ func (h *Hasher) useFactory(factory func() hash.Hash) {
 // no allocation.
 type Buffer [sha256.Size]byte
 
-// Sum gives the digest of key. The result may stand in buf.
+// Sum returns the digest of key. The result may stand in buf.
 func (h *Hasher) Sum(buf *Buffer, key []byte) []byte {
 	switch h.kind {
 	case sha2_256:
@@ -119,7 +119,7 @@ func (h *Hasher) sumGeneral(key []byte) []byte {
 	return digest
 }
 
-// Bits is the number of bits in the digest of key.
+// Bits returns the number of bits in the digest of key.
 func (h *Hasher) Bits(key []byte) int {
 	if h.kind == identity {
 		return 8 * len(key)
@@ -127,11 +127,11 @@ func (h *Hasher) Bits(key []byte) int {
 	return h.bits
 }
 
-// FixedBits is the number of bits in every digest, or false where that depends
+// FixedBits returns the number of bits in every digest, or false where that depends
 // on the key.
 func (h *Hasher) FixedBits() (int, bool) { return h.bits, h.kind != identity }
 
-// Head is the first 64 bits of a digest, most significant first, with zeros
+// Head returns the first 64 bits of a digest, most significant first, with zeros
 // where the digest is shorter. Heads order as digests do, up to 64 bits.
 func Head(digest []byte) uint64 {
 	if len(digest) >= 8 {
@@ -159,10 +159,10 @@ func Index(digest []byte, depth, bitWidth int) int {
 	return int(window>>(24-start&7-bitWidth)) & (1<<bitWidth - 1)
 }
 
-// HeadIndex is Index for a level that lies wholly within the head.
+// HeadIndex is like Index, for a level that lies wholly within the head.
 func HeadIndex(head uint64, depth, bitWidth int) int {
 	return int(head>>(64-(depth+1)*bitWidth)) & (1<<bitWidth - 1)
 }
 
-// InHead says whether the level's index lies wholly within the head.
+// InHead reports whether a level's index lies wholly within the head.
 func InHead(depth, bitWidth int) bool { return (depth+1)*bitWidth <= 64 }

@@ -23,9 +23,9 @@ type Applied struct {
 	Opened func(binaryCID []byte) bool
 }
 
-// Apply makes the tree that holds what t does once the changes are made. What
+// Apply builds the tree that holds what t does once the changes are made. What
 // they do not touch is linked to, and nodes that they do touch are emitted
-// anew; empty buckets of those get lost on the way. puts is as for a Builder.
+// anew, without their empty buckets. puts is as for a Builder.
 // There are several parts if ahead allows it.
 //
 // Where the store is slow, up to ahead of the nodes that the changes lead into
@@ -37,7 +37,7 @@ func (t *Tree) Apply(ctx context.Context, changes *hashsort.Overlay, puts func()
 		workers = 1
 	}
 	parts := changes.Parts(workers)
-	loader := newLoader(ctx, t, parts.Len(), ahead)
+	loader := newPreloader(ctx, t, parts.Len(), ahead)
 	defer loader.end()
 	appliers := make([]*applier, parts.Len())
 	var wait sync.WaitGroup
@@ -70,7 +70,7 @@ func (t *Tree) Apply(ctx context.Context, changes *hashsort.Overlay, puts func()
 
 // applier applies the changes to one part of a tree.
 type applier struct {
-	loader  *loader
+	loader  *preloader
 	plan    *plan
 	tree    *Tree
 	emitter *Emitter
@@ -101,9 +101,9 @@ func (a *applier) root(parts *hashsort.Parts, i int) error {
 }
 
 // node applies changes to the elements of the node at path with indexes from
-// up to but not including end. All changes lead there. visits are those of its
-// children, where they are planned.
-func (a *applier) node(node *block.Node, path []int, from, end int, changes []hashsort.Entry, visits []visit) error {
+// up to but not including end. All changes lead there. loads are the planned ones of its
+// children, if they are planned.
+func (a *applier) node(node *block.Node, path []int, from, end int, changes []hashsort.Entry, loads []plannedLoad) error {
 	depth := len(path)
 	indexes := a.indexesOf(node, depth)
 	position, _ := slices.BinarySearch(indexes, from)
@@ -121,12 +121,12 @@ func (a *applier) node(node *block.Node, path []int, from, end int, changes []ha
 		case !there:
 			err = a.fresh(here)
 		case node.IsLink(at):
-			if len(visits) == 0 && a.loader.pays() {
-				visits = a.loader.begin(a.plan, node, depth, changes)
+			if len(loads) == 0 && a.loader.plansAhead() {
+				loads = a.loader.planChildren(a.plan, node, depth, changes)
 			}
-			var planned *visit
-			if len(visits) > 0 {
-				planned, visits = &visits[0], visits[1:]
+			var planned *plannedLoad
+			if len(loads) > 0 {
+				planned, loads = &loads[0], loads[1:]
 			}
 			err = a.child(node, at, childPath, here, planned)
 		default:
@@ -161,7 +161,7 @@ func (a *applier) indexesOf(node *block.Node, depth int) []int {
 // whole reports whether a node stays one for sure, by what changes do not touch:
 // then that can be taken over as it is encoded.
 func (a *applier) whole(node *block.Node, indexes []int, depth int, changes []hashsort.Entry) bool {
-	if node.Loose() || node.HasEmptyBucket() {
+	if node.NonCanonical() || node.HasEmptyBucket() {
 		return false // it must not be taken over as it is
 	}
 	if depth == 0 {
@@ -205,7 +205,7 @@ func (a *applier) untouched(node *block.Node, indexes []int, position, end int, 
 	return nil
 }
 
-// fresh adds changes where there was nothing.
+// fresh adds changes at an index where the node has no element.
 func (a *applier) fresh(changes []hashsort.Entry) error {
 	for _, change := range changes {
 		if len(change.Value) == 0 {
@@ -221,7 +221,7 @@ func (a *applier) fresh(changes []hashsort.Entry) error {
 
 // child applies changes to the child that the link at position of a node leads
 // to; planned is nil where the part loads it by itself.
-func (a *applier) child(node *block.Node, position int, path []int, changes []hashsort.Entry, planned *visit) error {
+func (a *applier) child(node *block.Node, position int, path []int, changes []hashsort.Entry, planned *plannedLoad) error {
 	child, below, err := a.load(node, position, path, planned)
 	if err != nil {
 		return err
@@ -230,12 +230,13 @@ func (a *applier) child(node *block.Node, position int, path []int, changes []ha
 	return a.node(child, path, 0, 1<<a.order.BitWidth(), changes, below)
 }
 
-// load returns a child, and the visits of its own children where it was planned.
-func (a *applier) load(node *block.Node, position int, path []int, planned *visit) (child *block.Node, below []visit, err error) {
+// load returns a child, and the planned loads of its own children if it was
+// planned itself.
+func (a *applier) load(node *block.Node, position int, path []int, planned *plannedLoad) (child *block.Node, below []plannedLoad, err error) {
 	if planned != nil {
 		return a.loader.take(a.plan, planned)
 	}
-	child, err = a.loader.single(a.plan, node, position, len(path))
+	child, err = a.loader.loadUnplanned(a.plan, node, position, len(path))
 	if err != nil {
 		err = locatedCID(err, node.Link(position), slices.Clone(path))
 	}
@@ -305,7 +306,7 @@ func (a *applier) changed(head uint64, key []byte, changes []hashsort.Entry) boo
 // entry returns the bucket's current entry, in canonical encoding.
 func entry(node *block.Node, b *block.Bucket, head uint64) (hashsort.Entry, error) {
 	e := hashsort.Entry{Head: head, Key: b.Key(), Value: b.Value()}
-	if node.Loose() {
+	if node.NonCanonical() {
 		value, err := cbor.Canonical(e.Value)
 		if err != nil {
 			return e, err

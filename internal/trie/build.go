@@ -16,31 +16,31 @@ import (
 // cores pays.
 const parallelFrom = 4096
 
-// Builder makes whole trees.
+// Builder builds whole trees.
 type Builder struct {
 	Params params.Params
 	Hasher *keyhash.Hasher
-	// Puts is asked, for each part of the root's indexes, for what takes its
-	// blocks. Parts are made at the same time; the blocks of one come in
-	// post-order.
+	// Puts is called once for each part of the root's indexes, and returns what
+	// takes the part's blocks. Parts are built at the same time; the blocks of one
+	// come in post-order.
 	Puts func() Put
-	// Repeated, if not nil, is asked about keys that come more than once;
-	// where it gives no error, the last one counts.
+	// Repeated, if not nil, is called for keys that come more than once. If it
+	// returns nil, the last entry counts.
 	Repeated func(key []byte) error
 }
 
-// Overlay makes the tree of an overlay without deletions, and returns the encoder
+// Overlay builds the tree of an overlay without deletions, and returns the encoder
 // of its root and the number of its entries.
 func (b Builder) Overlay(entries *hashsort.Overlay) (root *block.Encoder, count int64, err error) {
 	return b.build(entries.Parts(workers(entries.Len())))
 }
 
-// Buffer makes the tree of a buffer.
+// Buffer builds the tree of a buffer.
 func (b Builder) Buffer(entries *hashsort.Buffer) (root *block.Encoder, count int64, err error) {
 	return b.build(entries.Parts(workers(entries.Len()), b.Repeated))
 }
 
-// Runs makes the tree of sorted runs and of a buffer that was filled after them.
+// Runs builds the tree of sorted runs and of a buffer that was filled after them.
 // The memory for reading is no more than readBytes for each run.
 func (b Builder) Runs(runs []*hashsort.Run, last *hashsort.Buffer, readBytes int) (root *block.Encoder, count int64, err error) {
 	sorter := hashsort.NewSorter(b.Params, b.Hasher)
@@ -61,7 +61,7 @@ func workers(n int) int {
 	return runtime.GOMAXPROCS(0)
 }
 
-// build makes a tree part by part, all at the same time, and joins the parts.
+// build builds the parts of a tree at the same time, and joins them.
 func (b Builder) build(parts *hashsort.Parts) (root *block.Encoder, count int64, err error) {
 	n := parts.Len()
 	emitters := make([]*Emitter, n)
@@ -73,7 +73,7 @@ func (b Builder) build(parts *hashsort.Parts) (root *block.Encoder, count int64,
 		put := b.Puts()
 		emitters[i] = NewEmitter(b.Params, b.Hasher, func(raw []byte, depth int) ([]byte, error) {
 			if failed.Load() {
-				return nil, errStopped // there will be no root, so blocks are in vain
+				return nil, errStopped // there will be no root to link to more blocks
 			}
 			return put(raw, depth)
 		})
@@ -101,7 +101,7 @@ func (b Builder) build(parts *hashsort.Parts) (root *block.Encoder, count int64,
 // errStopped ends a part because another one has failed.
 var errStopped = errors.New("hamt: another part has failed")
 
-// firstError returns the first error that is not for another's sake.
+// firstError returns the first error that is not errStopped.
 func firstError(errs []error) error {
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, errStopped) {

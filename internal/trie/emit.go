@@ -18,8 +18,8 @@ import (
 // and the memory is that of one path through the tree.
 //
 // It keeps the nodes on the way to where it is as open encoders, and up to
-// bucketSize entries pending: those that share a place in the deepest open
-// node so far. One entry more, and the place is known to be a node:
+// bucketSize entries pending: those that share an index in the deepest open
+// node so far. One entry more, and there is a node at that index:
 //
 //	open[0] ── open[1] ── … ── open[depth]
 //	  path[0]    path[1]          slot ← pending
@@ -32,17 +32,17 @@ type Emitter struct {
 	depth   int              // of the deepest open node
 	path    []int            // path[d]: where open[d+1] stands in open[d]
 	slot    int              // where pending will stand in open[depth]
-	last    []int            // last[d]: the last place filled in open[d], -1 for none
+	last    []int            // last[d]: the last index filled in open[d], -1 for none
 	pending []hashsort.Entry
 	buffer  []byte
 	entries int64
 }
 
 // Put takes a finished block at a depth below the root, in DAG-CBOR and valid
-// only during the call, and answers with its binary CID.
+// only during the call, and returns its binary CID.
 type Put func(raw []byte, depth int) (binaryCID []byte, err error)
 
-// NewEmitter makes an emitter that hands every block but the root's to put.
+// NewEmitter returns an emitter that calls put for every block but the root's.
 func NewEmitter(p params.Params, hasher *keyhash.Hasher, put Put) *Emitter {
 	e := &Emitter{order: hashsort.NewOrder(hasher, p.BitWidth), params: p, put: put}
 	e.openNode()
@@ -60,7 +60,7 @@ func (e *Emitter) openNode() {
 	}
 }
 
-// Entries is the number of entries added so far.
+// Entries returns the number of entries added so far.
 func (e *Emitter) Entries() int64 { return e.entries }
 
 // Add adds an entry. Entries have to come in hash order, as far as it matters
@@ -99,7 +99,7 @@ func (e *Emitter) Add(entry hashsort.Entry) error {
 }
 
 // AddLink adds a whole subtree that exists already: the node with the given
-// binary CID, to stand at path. It must come in its place in hash order. It
+// binary CID, to stand at path. It must come in hash order. It
 // has more than bucketSize entries, so whatever else is in the nodes between
 // the root and it, they are nodes.
 func (e *Emitter) AddLink(path []int, binaryCID []byte) error {
@@ -115,8 +115,8 @@ func (e *Emitter) AddLink(path []int, binaryCID []byte) error {
 }
 
 // AddElements adds elements, as they are encoded, to the node at path. They
-// must come in their place in hash order, and be enough, with what else comes
-// into the node, to make it one for sure.
+// must come in hash order, and be enough, with what else comes into the node,
+// for it to stay a node.
 func (e *Emitter) AddElements(path, indexes []int, encoded []byte) error {
 	if err := e.openTo(path); err != nil {
 		return err
@@ -230,8 +230,8 @@ func (e *Emitter) writeBucket(entries []hashsort.Entry) error {
 	return nil
 }
 
-// claim sees to it that places are filled in order: a violated order would
-// make a wrong block, silently.
+// claim refuses an index that is not above the last one: it would silently make
+// a wrong block.
 func (e *Emitter) claim(slot int) error {
 	if slot <= e.last[e.depth] {
 		return fmt.Errorf("hamt: internal error: entries out of hash order at %s/%d", fault.Path(e.path[:e.depth]), slot)

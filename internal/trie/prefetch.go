@@ -7,8 +7,8 @@ import (
 )
 
 // Prefetch loads the nodes on the way to keys into the cache, up to ahead of
-// them at the same time, where the store is slow. It says nothing of what
-// cannot be loaded, and ends with the first of that: a lookup will come to it.
+// them at the same time, where the store is slow. It returns early when one cannot
+// be loaded, without an error: a lookup will come to it.
 func (t *Tree) Prefetch(ctx context.Context, keys [][]byte, ahead int) {
 	if len(keys) < 2 || ahead < 2 || !t.loader.Cache().Keeps() {
 		return
@@ -24,17 +24,17 @@ func (t *Tree) Prefetch(ctx context.Context, keys [][]byte, ahead int) {
 		items[i] = hashsort.Entry{Head: o.Head(key), Key: key}
 	}
 	o.Sort(items)
-	l := newLoader(ctx, t, 1, ahead)
+	l := newPreloader(ctx, t, 1, ahead)
 	defer l.end()
 	p := l.plans[0]
-	l.takeAll(p, l.begin(p, t.root, 0, items))
+	l.takeAll(p, l.planChildren(p, t.root, 0, items))
 }
 
-// takeAll takes visits, each with those below it, and lets go of the nodes. It
-// answers false where one cannot be loaded.
-func (l *loader) takeAll(p *plan, visits []visit) bool {
-	for i := range visits {
-		if _, below, err := l.take(p, &visits[i]); err != nil || !l.takeAll(p, below) {
+// takeAll takes planned loads, each with those below it, and drops the nodes. It
+// returns false if one fails.
+func (l *preloader) takeAll(p *plan, loads []plannedLoad) bool {
+	for i := range loads {
+		if _, below, err := l.take(p, &loads[i]); err != nil || !l.takeAll(p, below) {
 			return false
 		}
 	}

@@ -30,11 +30,11 @@ type sampleLink struct {
 
 func (l sampleLink) path() fault.Path { return append(slices.Clip(l.parent.path), l.index) }
 
-// Samples gives a sample of every level, the root first: of each at most width
+// Samples returns a sample of every level, the root first: of each at most width
 // nodes, whose parents are in the sample of the level above. Where the store is
 // slow, up to ahead of them are being loaded at the same time.
 func (t *Tree) Samples(ctx context.Context, width, ahead int) ([]Sample, error) {
-	l := newLoader(ctx, t, 1, ahead)
+	l := newPreloader(ctx, t, 1, ahead)
 	defer l.end()
 	samples := []Sample{{Nodes: []Sampled{{t.root, nil}}, Each: 1}}
 	for depth := 0; ; depth++ {
@@ -60,7 +60,7 @@ func (t *Tree) Samples(ctx context.Context, width, ahead int) ([]Sample, error) 
 	}
 }
 
-// evenly chooses n links, or all where there are no more.
+// evenly returns n of the links, evenly spaced, or all if there are no more.
 func evenly(links []sampleLink, n int) []sampleLink {
 	if len(links) <= n {
 		return links
@@ -72,17 +72,17 @@ func evenly(links []sampleLink, n int) []sampleLink {
 	return chosen
 }
 
-// loadSample loads the nodes at a depth that some links lead to.
-func (l *loader) loadSample(links []sampleLink, depth int) ([]Sampled, error) {
-	visits := make([]visit, len(links))
+// loadSample returns the nodes at a depth that some links lead to.
+func (l *preloader) loadSample(links []sampleLink, depth int) ([]Sampled, error) {
+	loads := make([]plannedLoad, len(links))
 	for i, link := range links {
-		visits[i] = visit{parent: link.parent.Node, position: link.position, depth: depth, sampled: link.path()}
+		loads[i] = plannedLoad{parent: link.parent.Node, position: link.position, depth: depth, sampled: link.path()}
 	}
 	p := l.plans[0]
-	l.add(p, visits)
+	l.add(p, loads)
 	nodes := make([]Sampled, len(links))
 	for i, link := range links {
-		node, _, err := l.take(p, &visits[i])
+		node, _, err := l.take(p, &loads[i])
 		if err != nil {
 			return nil, err
 		}

@@ -4,11 +4,11 @@
 //
 //	Tree     a map as it is stored: parameters, a loader of blocks, the root
 //	Walker   all its nodes or entries, in order, with read-ahead
-//	Emitter  entries in hash order → blocks, bottom-up, each made once
+//	Emitter  entries in hash order → blocks, bottom-up, each encoded once
 //	Apply    Tree + changes in hash order → Emitter
 //
 // Everything that writes goes through the one Emitter, so that all ways of
-// making a map give the same blocks.
+// building a map produce the same blocks.
 package trie
 
 import (
@@ -25,7 +25,7 @@ import (
 )
 
 // Tree is one version of a map: immutable, and safe for concurrent use as far
-// as its loader is. Only the root is in memory for sure.
+// as its loader is. Only its root is sure to be in memory.
 type Tree struct {
 	params params.Params
 	hasher *keyhash.Hasher
@@ -44,7 +44,7 @@ func Open(ctx context.Context, loader *blockio.Loader, link datamodel.Link, give
 	return New(loader, root, p, link)
 }
 
-// New makes a tree of a root that is in memory. link may be nil.
+// New returns a tree with a root that is in memory. link may be nil.
 func New(loader *blockio.Loader, root *block.Node, p params.Params, link datamodel.Link) (*Tree, error) {
 	hasher, err := keyhash.For(p.HashAlg)
 	if err != nil {
@@ -57,19 +57,19 @@ func New(loader *blockio.Loader, root *block.Node, p params.Params, link datamod
 	return t, nil
 }
 
-// Params are the tree's parameters.
+// Params returns the tree's parameters.
 func (t *Tree) Params() params.Params { return t.params }
 
-// Loader is where the tree's blocks come from.
+// Loader returns the loader of the tree's blocks.
 func (t *Tree) Loader() *blockio.Loader { return t.loader }
 
-// Root is the root node.
+// Root returns the root node.
 func (t *Tree) Root() *block.Node { return t.root }
 
-// Link is the root's link, or nil where it was never a block of its own.
+// Link returns the root's link, or nil if it was never a block of its own.
 func (t *Tree) Link() datamodel.Link { return t.link }
 
-// Lookup finds the value of a key, in DAG-CBOR, loading the nodes on the way
+// Lookup returns the value of a key, in DAG-CBOR, loading the nodes on the way
 // to it and no others.
 func (t *Tree) Lookup(ctx context.Context, key []byte) (value []byte, ok bool, err error) {
 	var buf keyhash.Buffer
@@ -102,7 +102,7 @@ func (t *Tree) Lookup(ctx context.Context, key []byte) (value []byte, ok bool, e
 	return value, ok, err
 }
 
-// hasBits says whether a key with that many hash bits can stand in a node at
+// hasBits reports whether a key with that many hash bits can stand in a node at
 // depth. At the root every key can, even an empty one under the identity hash.
 func hasBits(bits, depth, bitWidth int) bool { return depth == 0 || depth*bitWidth < bits }
 
@@ -114,7 +114,7 @@ func (t *Tree) pathOf(digest []byte, depth int) fault.Path {
 	return path
 }
 
-// child gives the child node, at depth, that the link at position of its
+// child returns the child node, at depth, that the link at position of its
 // parent leads to.
 func (t *Tree) child(ctx context.Context, parent *block.Node, position, depth int, retain blockio.Retention) (*block.Node, error) {
 	node, err := t.loader.Child(ctx, parent, position, t.params, retain)
@@ -125,7 +125,7 @@ func (t *Tree) child(ctx context.Context, parent *block.Node, position, depth in
 }
 
 // checkDepth refuses links at a depth where no node can follow: it is what
-// bounds every walk, whatever a store answers.
+// bounds every walk, whatever a store returns.
 func (t *Tree) checkDepth(node *block.Node, depth int) error {
 	if node.Links() == 0 {
 		return nil

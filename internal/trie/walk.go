@@ -12,29 +12,29 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 )
 
-// maxVain is how many nodes a walk reaches in vain: they cannot be loaded, or
-// are without links and hold nothing, or keys that do not lead there. A tree
-// may have some: peers have bugs, and stores gaps. But blocks that link to each
-// other many times over, each of them honest, have more paths than there is
-// time for, and all but one of those to any block are vain. Keys are hashed to
-// find that out only once as many nodes were entered, so a walk ends after twice
-// that many vain ones at the latest.
-const maxVain = 1 << 16
+// maxMisplaced is how many misplaced nodes a walk reaches before it ends: nodes
+// that cannot be loaded, and leaves whose keys do not lead there, or that have
+// none. A tree may have some: peers have bugs, and stores gaps. But blocks that
+// link to each other many times over, each of them sound, have more paths than
+// there is time for, and all but one of those to any block are misplaced. Keys
+// are hashed to find that out only once as many nodes were entered, so a walk
+// ends after twice that many misplaced ones at the latest.
+const maxMisplaced = 1 << 16
 
 // Walker visits the nodes of a tree depth first, each node's elements in order
 // of index: hash order. While one node is being used the next ones are being
 // loaded.
 //
-// A walker that is dropped halfway holds nothing: there is no goroutine but
-// one for each load or batch under way, and those end by themselves.
-// Cancelling the context ends loads early. A walker is for one goroutine.
+// A Walker may be dropped at any time: there is no goroutine but one for each
+// load or batch under way, and those end by themselves. Cancelling the context
+// ends loads early. A Walker is for one goroutine.
 type Walker struct {
 	ctx       context.Context
 	tree      *Tree
 	nodesOnly bool // do not stop at buckets
 	begun     bool
 	entered   int // nodes below the root
-	vain      int // nodes reached in vain
+	misplaced int // nodes: see maxMisplaced
 	stack     []frame
 
 	// How nodes come to be in memory when their turn comes: see ahead.go.
@@ -46,7 +46,7 @@ type Walker struct {
 	parsing atomic.Int64  // batches
 }
 
-// Visit is where a node stands, on the walk.
+// Visit is a node on a walk, with its path to the root.
 type Visit struct {
 	parent   *Visit
 	above    *block.Node // the parent's node
@@ -55,10 +55,10 @@ type Visit struct {
 	depth    int         // 0 for the root
 	node     *block.Node
 	err      error
-	children []Visit       // one for each link, in order; nil until they are asked for
+	children []Visit       // one for each link, in order; nil until expand
 	done     chan struct{} // closed when the load ahead, or its batch, ends; nil if there was none
 	loaded   bool          // node and err are there, and seen by the walker
-	shared   bool          // another one is loading it, so it is not to be read ahead
+	shared   bool          // somebody else is loading it, so it is not read ahead
 }
 
 type frame struct {
@@ -79,7 +79,7 @@ type Event struct {
 // Position returns the position of the bucket in its node, for AtBucket.
 func (e Event) Position() int { return int(e.position) }
 
-// EventKind says what a walk has come to.
+// EventKind is the kind of an Event.
 type EventKind uint8
 
 const (
@@ -92,7 +92,7 @@ const (
 	Failed
 )
 
-// Walk begins a walk over nodes and their buckets, with at most ahead loads in
+// Walk returns a walker over nodes and their buckets, with at most ahead loads in
 // flight; 1 means that nothing is loaded before it is needed.
 func (t *Tree) Walk(ctx context.Context, ahead int) *Walker {
 	w := &Walker{ctx: ctx, tree: t, budget: walkBudget(ahead), wake: make(chan struct{}, 1)}
@@ -105,7 +105,7 @@ func (t *Tree) Walk(ctx context.Context, ahead int) *Walker {
 	return w
 }
 
-// WalkNodes begins a walk that stops at nodes only.
+// WalkNodes returns a walker that stops at nodes only.
 func (t *Tree) WalkNodes(ctx context.Context, ahead int) *Walker {
 	w := t.Walk(ctx, ahead)
 	w.nodesOnly = true
@@ -142,13 +142,13 @@ func (w *Walker) Next() (Event, bool) {
 		w.entered++
 		err := w.enter(child)
 		f.child++
-		// As long as no more than that were entered there is no need to look.
-		if err != nil || w.entered > maxVain && child.node.Links() == 0 && !w.tree.leadsTo(child) {
-			w.vain++
+		// Up to that many nodes there is no need to look.
+		if err != nil || w.entered > maxMisplaced && child.node.Links() == 0 && !w.tree.leadsTo(child) {
+			w.misplaced++
 		}
-		if w.vain > maxVain {
+		if w.misplaced > maxMisplaced {
 			w.stack = nil
-			err = locatedCID(faults.New(fault.ErrEndless, "more than %d nodes", maxVain), child.CID(), child.Path())
+			err = locatedCID(faults.New(fault.ErrEndless, "more than %d nodes", maxMisplaced), child.CID(), child.Path())
 		}
 		if err != nil {
 			return Event{Kind: Failed, Visit: child, Err: err}, true
@@ -159,7 +159,7 @@ func (w *Walker) Next() (Event, bool) {
 	return Event{}, false
 }
 
-// leadsTo says whether the hash of the first key in a node leads to its visit.
+// leadsTo reports whether the hash of the first key in a node leads to its visit.
 func (t *Tree) leadsTo(v *Visit) bool {
 	for position := range v.node.Len() {
 		if b := v.node.Bucket(position); b.Next() {
@@ -169,7 +169,7 @@ func (t *Tree) leadsTo(v *Visit) bool {
 	return false
 }
 
-// leads says whether the hash of a key leads to a visit.
+// leads reports whether the hash of a key leads to a visit.
 func (t *Tree) leads(key []byte, v *Visit) bool {
 	var buf keyhash.Buffer
 	digest := t.hasher.Sum(&buf, key)
@@ -184,7 +184,7 @@ func (t *Tree) leads(key []byte, v *Visit) bool {
 	return true
 }
 
-// Placed says whether the hash of a key leads to the element at index of the
+// Placed reports whether the hash of a key leads to the element at index of the
 // node at a visit.
 func (t *Tree) Placed(key []byte, v *Visit, index int) bool {
 	if !t.leads(key, v) {
@@ -196,7 +196,7 @@ func (t *Tree) Placed(key []byte, v *Visit, index int) bool {
 
 func (w *Walker) push(v *Visit) { w.stack = append(w.stack, frame{visit: v}) }
 
-// pop leaves a node and lets go of it: a visit lives as long as its parent's.
+// pop leaves a node and drops it: a visit lives as long as its parent's.
 func (w *Walker) pop() {
 	last := len(w.stack) - 1
 	visit := w.stack[last].visit
@@ -205,7 +205,7 @@ func (w *Walker) pop() {
 	visit.node, visit.children = nil, nil
 }
 
-// expand makes the visits of a node's children.
+// expand returns the visits of the node's children.
 func (v *Visit) expand() []Visit {
 	if v.children == nil && v.node.Links() > 0 {
 		v.children = make([]Visit, 0, v.node.Links())
@@ -219,13 +219,13 @@ func (v *Visit) expand() []Visit {
 	return v.children
 }
 
-// Node is the node; only until the walk has left it.
+// Node returns the node. It returns nil once the walk has left it.
 func (v *Visit) Node() *block.Node { return v.node }
 
-// Depth is the node's depth, 0 for the root.
+// Depth returns the node's depth, 0 for the root.
 func (v *Visit) Depth() int { return v.depth }
 
-// CID is the node's binary CID; nil for the root.
+// CID returns the node's binary CID, nil for the root.
 func (v *Visit) CID() []byte {
 	if v.above == nil {
 		return nil
@@ -233,7 +233,7 @@ func (v *Visit) CID() []byte {
 	return v.above.Link(v.position)
 }
 
-// Path is the node's path.
+// Path returns the node's path.
 func (v *Visit) Path() fault.Path {
 	path := make(fault.Path, v.depth)
 	for at := v; at.parent != nil; at = at.parent {

@@ -44,15 +44,15 @@ func (w *Walker) mode() readAheadMode {
 	return serial
 }
 
-// enter sees to it that a visit is loaded.
+// enter makes sure that a visit is loaded.
 func (w *Walker) enter(v *Visit) error {
-	if err := w.ctx.Err(); err != nil { // a cache would never say so
+	if err := w.ctx.Err(); err != nil { // loads from the cache do not check it
 		return err
 	}
 	if v.done == nil {
 		w.readAhead() // from this visit on
 	}
-	if v.done == nil { // its turn has come, however much is waiting to be entered
+	if v.done == nil { // its turn has come, whatever the budget says
 		if err := w.waitForRoom(); err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (w *Walker) waitForRoom() error {
 	return nil
 }
 
-// wait waits for a load, and keeps others going meanwhile.
+// wait waits for a load, and begins others meanwhile.
 func (w *Walker) wait(v *Visit) error {
 	for {
 		select {
@@ -145,14 +145,13 @@ type parseBatch struct {
 	done   chan struct{}
 }
 
-// startBatch reads the blocks of the visits that were gathered, as long as
-// the store is fast and there is room, and has them parsed in a goroutine of
-// its own, which ends with that.
+// startBatch reads the blocks of the visits in w.next, as long as the store is
+// fast and the budget allows it, and parses them in a goroutine.
 func (w *Walker) startBatch() {
 	b := &parseBatch{done: make(chan struct{})}
 	w.parsing.Add(1)
-	defer func() { // also when the store panics: others may wait for what was read
-		if len(b.blocks) == 0 { // all of it is in memory already, or another one's
+	defer func() { // even if the store panics: others may wait for what was read
+		if len(b.blocks) == 0 { // all of it is in memory already, or being loaded by others
 			w.parse(b)
 		} else {
 			go w.parse(b)
@@ -167,8 +166,8 @@ func (w *Walker) startBatch() {
 	w.next = w.next[:0]
 }
 
-// read reads the block of a visit. One that another walk or lookup is loading
-// is left until its turn comes: then it will be in memory, or worth waiting for.
+// read reads the block of a visit into a batch. One that another walk or lookup
+// is loading is left until its turn comes.
 func (w *Walker) read(v *Visit, b *parseBatch) {
 	node, block, err := w.tree.loader.Read(w.ctx, v.above, v.position)
 	switch {
@@ -198,7 +197,7 @@ func (w *Walker) parse(b *parseBatch) {
 	w.ended(b.done)
 }
 
-// arrived takes what came of reading a visit.
+// arrived sets the node or the error of a visit.
 func (w *Walker) arrived(v *Visit, node *block.Node, err error) {
 	if err == nil {
 		err = w.tree.checkDepth(node, v.depth)
@@ -210,7 +209,7 @@ func (w *Walker) arrived(v *Visit, node *block.Node, err error) {
 	v.node = node
 }
 
-// readAhead starts what comes next, as far as the limits allow.
+// readAhead starts loading what comes next, as far as the budget allows.
 func (w *Walker) readAhead() {
 	mode := w.mode()
 	if !w.room(mode) {
@@ -238,9 +237,8 @@ func (w *Walker) lookAhead(mode readAheadMode) {
 	}
 }
 
-// look starts a visit, with others or by itself, or goes on to what is below
-// it where it is there already. It returns false when there is no room for
-// more.
+// look starts loading a visit, or adds it to the next batch, or looks at its
+// children if it is loaded already. It returns false if there is no room for more.
 func (w *Walker) look(v *Visit, mode readAheadMode) bool {
 	if !v.loaded {
 		if v.done == nil {

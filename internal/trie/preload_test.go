@@ -12,10 +12,10 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
-// TestLoaderBeginsWhatIsWanted: a visit whose taker found no room begins as soon
+// TestPreloaderBeginsWhatIsWanted: a load whose turn came when there was no room begins as soon
 // as there is some, though nothing may be loaded ahead: nobody else would ever
 // begin it.
-func TestLoaderBeginsWhatIsWanted(t *testing.T) {
+func TestPreloaderBeginsWhatIsWanted(t *testing.T) {
 	p := params.Default()
 	hasher, err := keyhash.For(p.HashAlg)
 	if err != nil {
@@ -31,20 +31,20 @@ func TestLoaderBeginsWhatIsWanted(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := []byte("key")
-	l := newLoader(t.Context(), tree, 2, 2)
+	l := newPreloader(t.Context(), tree, 2, 2)
 	defer l.end()
 	mine := l.plans[1]
-	visits := []visit{{parent: root, depth: 1, changes: []hashsort.Entry{{Head: hashsort.NewOrder(hasher, p.BitWidth).Head(key), Key: key}}}}
-	mine.end.precede(visits)
+	loads := []plannedLoad{{parent: root, depth: 1, changes: []hashsort.Entry{{Head: hashsort.NewOrder(hasher, p.BitWidth).Head(key), Key: key}}}}
+	mine.end.insertBefore(loads)
 	if l.next() != nil {
 		t.Fatal("it would be loaded ahead, from a fast store")
 	}
-	l.budget.begin(1) // and the other part has a place: there is no room
-	if l.claim(mine, &visits[0]) || visits[0].begun {
+	l.budget.begin(1) // and a request is reserved for the other part: there is no room
+	if l.claim(mine, &loads[0]) || loads[0].begun {
 		t.Fatal("there was room")
 	}
 	l.budget.end(1, 0)
-	if l.next() != &visits[0] {
+	if l.next() != &loads[0] {
 		t.Error("nobody will ever load it")
 	}
 }
