@@ -1,0 +1,328 @@
+package pack
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-car/v2"
+	"github.com/multiformats/go-multihash"
+)
+
+const (
+	// streams is how many places are remembered at which reading may go on.
+	// A walk reads the children of a node one after the other, and in between,
+	// ahead of its time, those on the levels above.
+	streams = 16
+	// lookBytes are read where nothing says that reading will go on: most
+	// sections are shorter.
+	lookBytes = 4 << 10
+	// The first stretch that is read at once, and the largest; what a stream
+	// holds is let go when it goes on.
+	minStretch = 16 << 10
+	maxStretch = 256 << 10
+)
+
+// Pack is a pack that is read. It is safe for concurrent use.
+type Pack struct {
+	r    io.ReaderAt
+	size int64
+
+	table  *table // nil where there is none that can be believed
+	broken error  // why there is none
+	scan   func() (*scanned, error)
+
+	mu      sync.Mutex
+	streams []stream // last used first
+}
+
+// stream is a place at which reading may go on.
+type stream struct {
+	next int64  // where
+	data []byte // of the file, up to the end of what was read at once
+	from int64  // where data begins
+}
+
+// ErrFormat reports that a file is no CARv2.
+var ErrFormat = errors.New("not a CARv2")
+
+// Open returns the pack of so many bytes. It reads its header and page table
+// and no more; one whose table is damaged is scanned when a block is asked for.
+// The error is ErrFormat where the file does not begin as a CARv2 does, or one
+// of r's.
+func Open(r io.ReaderAt, size int64) (*Pack, error) {
+	p := &Pack{r: r, size: size}
+	p.scan = sync.OnceValues(p.scanSections)
+	var start [car.PragmaSize + car.HeaderSize]byte
+	if err := readFull(r, start[:], 0); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fmt.Errorf("%w: it has %d bytes", ErrFormat, size)
+		}
+		return nil, err
+	}
+	index := int64(binary.LittleEndian.Uint64(start[car.PragmaSize+32:]))
+	p.table, p.broken = readTable(r, size, index)
+	if p.broken == nil {
+		return p, nil
+	}
+	if !errors.Is(p.broken, errTable) && !errors.Is(p.broken, io.ErrUnexpectedEOF) {
+		return nil, p.broken
+	}
+	if string(start[:car.PragmaSize]) != string(car.Pragma) {
+		return nil, ErrFormat
+	}
+	return p, nil
+}
+
+func hashOf(c cid.Cid) string { return string(c.Hash()) }
+
+// find returns where the section of a multihash begins.
+func (p *Pack) find(hash string) (at int64, ok bool, err error) {
+	if p.table != nil {
+		at, ok, err = p.table.find(p.r, hash)
+		var page *PageError
+		if !errors.As(err, &page) {
+			return at, ok, err
+		}
+	}
+	sections, err := p.scan()
+	if err != nil {
+		return 0, false, err
+	}
+	at, ok = sections.entries.find(hash)
+	return at, ok, nil
+}
+
+// Get returns the block of a CID, and reports whether the pack has it. The bytes
+// have been checked by their hash, and are not to be changed. Blocks are told
+// apart by their multihash alone: one is found under any codec. The error is a
+// *DamageError where the block should be there and is not, or one of r's.
+func (p *Pack) Get(c cid.Cid) (block []byte, ok bool, err error) {
+	hash := hashOf(c)
+	// What follows a section whose length is damaged may look like a section.
+	if block, ok := p.Following(c); ok {
+		return block, true, nil
+	}
+	at, ok, err := p.find(hash)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	if block, err = p.read(hash, at); err != nil {
+		return nil, false, err
+	}
+	if err := checkHash(hash, block); err != nil {
+		return nil, false, &DamageError{multihash.Multihash(hash), at, err}
+	}
+	return block, true, nil
+}
+
+// checkHash returns an error if a block has another hash. It passes what was
+// hashed by a function that is not registered.
+func checkHash(hash string, block []byte) error {
+	code, digest, err := splitHash(hash)
+	if err != nil {
+		return err
+	}
+	if code == multihash.SHA2_256 && len(digest) == sha256.Size {
+		if sum := sha256.Sum256(block); string(sum[:]) != digest {
+			return errHash
+		}
+		return nil
+	}
+	sum, err := multihash.Sum(block, code, len(digest))
+	if errors.Is(err, multihash.ErrSumNotSupported) {
+		return nil
+	}
+	if err == nil && string(sum) != hash {
+		err = errHash
+	}
+	return err
+}
+
+var errHash = errors.New("wrong hash")
+
+// Has reports whether the pack has a block: the head of its section is read, the
+// block is not.
+func (p *Pack) Has(c cid.Cid) (bool, error) {
+	hash := hashOf(c)
+	at, ok, err := p.find(hash)
+	if err != nil || !ok {
+		return false, err
+	}
+	var data [maxHead]byte
+	n := min(int64(len(data)), p.size-at)
+	if n <= 0 {
+		return false, nil
+	}
+	if err := readFull(p.r, data[:n], at); err != nil {
+		return false, err
+	}
+	h, ok := parseHead(data[:n])
+	return ok && string(data[h.hash:h.block]) == hash && at+int64(h.end) <= p.size, nil
+}
+
+// Following returns the block of a CID if it stands where reading may go on,
+// has been read already, and has its hash.
+func (p *Pack) Following(c cid.Cid) (block []byte, ok bool) {
+	hash := hashOf(c)
+	if block, ok = p.following(hash); !ok {
+		return nil, false
+	}
+	return block, checkHash(hash, block) == nil
+}
+
+func (p *Pack) following(hash string) (block []byte, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.streams {
+		s := &p.streams[i]
+		if block, end, ok := parseSection(s.data[s.next-s.from:], hash); ok {
+			s.next += int64(end)
+			p.toFront(i)
+			return block, true
+		}
+	}
+	return nil, false
+}
+
+// parseSection returns the block of a multihash if data begins with its section,
+// and all of it is there.
+func parseSection(data []byte, hash string) (block []byte, end int, ok bool) {
+	h, ok := parseHead(data)
+	if !ok || h.end > len(data) || string(data[h.hash:h.block]) != hash {
+		return nil, 0, false
+	}
+	return data[h.block:h.end:h.end], h.end, true
+}
+
+// toFront makes a stream the one that was used last. p.mu is locked.
+func (p *Pack) toFront(i int) {
+	s := p.streams[i]
+	copy(p.streams[1:i+1], p.streams[:i])
+	p.streams[0] = s
+}
+
+// DamageError reports that a section is not what the index says, or cannot be
+// read.
+type DamageError struct {
+	Hash   multihash.Multihash // of the block that should be there
+	Offset int64               // of the section in the pack
+	Err    error               // of reading it, or nil
+}
+
+func (e *DamageError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("damaged at byte %d: %v", e.Offset, e.Err)
+	}
+	return fmt.Sprintf("damaged at byte %d", e.Offset)
+}
+
+func (e *DamageError) Unwrap() error { return e.Err }
+
+// read returns the block of a multihash, whose section begins at an offset.
+// Where reading goes on there, what is behind it is read too.
+func (p *Pack) read(hash string, at int64) (block []byte, err error) {
+	s, stretch := p.resume(at)
+	var end int
+	switch {
+	case s.data != nil:
+	case stretch == 0:
+		if block, end, err = p.look(hash, at); err != nil {
+			return nil, err
+		}
+		p.remember(stream{next: at + int64(end), from: at + int64(end)})
+		return block, nil
+	default:
+		if s, err = p.load(at, stretch); err != nil {
+			return nil, &DamageError{multihash.Multihash(hash), at, err}
+		}
+	}
+	block, end, ok := parseSection(s.data[at-s.from:], hash)
+	if !ok {
+		return nil, &DamageError{Hash: multihash.Multihash(hash), Offset: at}
+	}
+	s.next = at + int64(end)
+	p.remember(s)
+	return block, nil
+}
+
+// remember keeps a stream, and forgets the one that was not used for longest.
+func (p *Pack) remember(s stream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.streams) < streams {
+		p.streams = append(p.streams, stream{})
+	}
+	last := len(p.streams) - 1
+	p.streams[last] = s
+	p.toFront(last)
+}
+
+// resume returns a stream that has the section at an offset in memory, or how
+// much to read from there: 0 where nothing says that reading will go on. A
+// stream that ends there is forgotten: what is read takes its place.
+func (p *Pack) resume(at int64) (s stream, stretch int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.streams {
+		s := &p.streams[i]
+		if s.from <= at && at < s.from+int64(len(s.data)) {
+			if h, ok := parseHead(s.data[at-s.from:]); ok && at+int64(h.end) <= s.from+int64(len(s.data)) {
+				return *s, 0
+			}
+		}
+		if s.next == at {
+			stretch = min(max(2*len(s.data), minStretch), maxStretch)
+			p.streams = slices.Delete(p.streams, i, i+1)
+			return stream{}, stretch
+		}
+	}
+	return stream{}, 0
+}
+
+var lookBuffers = sync.Pool{New: func() any { return new([lookBytes]byte) }}
+
+// look reads one section, into memory of its block's size.
+func (p *Pack) look(hash string, at int64) (block []byte, end int, err error) {
+	damaged := func(err error) error { return &DamageError{multihash.Multihash(hash), at, err} }
+	buffer := lookBuffers.Get().(*[lookBytes]byte)
+	defer lookBuffers.Put(buffer)
+	data := buffer[:max(0, min(lookBytes, p.size-at))]
+	if err := readFull(p.r, data, at); err != nil {
+		return nil, 0, damaged(err)
+	}
+	h, ok := parseHead(data)
+	if !ok || string(data[h.hash:h.block]) != hash {
+		return nil, 0, damaged(nil)
+	}
+	if int64(h.end) > p.size-at {
+		return nil, 0, damaged(io.ErrUnexpectedEOF)
+	}
+	block = make([]byte, h.end-h.block)
+	n := copy(block, data[h.block:])
+	if err := readFull(p.r, block[n:], at+int64(h.block+n)); err != nil {
+		return nil, 0, damaged(err)
+	}
+	return block, h.end, nil
+}
+
+// load reads a stretch that begins with a section, and all of the section.
+func (p *Pack) load(at int64, stretch int) (stream, error) {
+	available := max(p.size-at, 0)
+	s := stream{data: make([]byte, min(int64(stretch), available)), from: at}
+	if err := readFull(p.r, s.data, at); err != nil {
+		return s, err
+	}
+	h, ok := parseHead(s.data)
+	if !ok || h.end <= len(s.data) || int64(h.end) > available {
+		return s, nil
+	}
+	have := len(s.data)
+	s.data = slices.Grow(s.data, h.end-have)[:h.end]
+	return s, readFull(p.r, s.data[have:], at+int64(have))
+}
