@@ -57,8 +57,8 @@ const MaxBlockBytes = 16 << 20
 var (
 	// ErrNoStore means that there is nothing to read.
 	ErrNoStore = errors.New("there is no store")
-	// ErrLocked means that another process has the store open.
-	ErrLocked = errors.New("another process has the store open")
+	// ErrLocked means that another process has the store open for writing.
+	ErrLocked = errors.New("another process has the store open for writing")
 	// ErrReadOnly means that a store of this kind cannot be written to.
 	ErrReadOnly = errors.New("is read-only")
 	// ErrWrongBytes means that what a store gave is not what the CID names.

@@ -18,8 +18,7 @@ func TestCopyOnce(t *testing.T) {
 	p := newPlace(t)
 	binary := filepath.Join(t.TempDir(), "counted")
 	build := exec.Command("go", "build", "-cover", "-covermode=atomic", "-o", binary,
-
-		"-coverpkg="+strings.Join([]string{mainPackage, openPackage, remotePackage, blockPackage, hashPackage}, ","), ".")
+		"-coverpkg="+strings.Join([]string{mainPackage, openPackage, remotePackage, blockPackage, packPackage, hashPackage}, ","), ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -66,7 +65,8 @@ func TestCopyOnce(t *testing.T) {
 			{"files of credentials read", calls(remotePackage, "credentials.go", "func ReadCredentials("), 1},
 			{"locations parsed", calls(openPackage, "location.go", "func Parse("), 2},
 			{"hashes", calls(hashPackage, "registry.go", "func GetVariableHasher(") +
-				calls(blockPackage, "loader.go", "func (l *Loader) verify("), blocks},
+				calls(blockPackage, "loader.go", "func (l *Loader) verify(") +
+				calls(packPackage, "pack.go", "func checkHash("), blocks},
 		} {
 			if n.got != n.want {
 				t.Errorf("%s: %d %s, not %d", test.name, n.got, n.what, n.want)
@@ -75,12 +75,13 @@ func TestCopyOnce(t *testing.T) {
 	}
 }
 
-// The packages whose calls are counted. The library hashes with sha2-256 itself;
-// any other hash is had from the registry.
+// The packages whose calls are counted. The library and the packs hash with
+// sha2-256 themselves; any other hash is had from the registry.
 const (
 	mainPackage   = "github.com/ipld-hamt/go-ipld-hamt/cmd/hamt" // or no counters are written
 	openPackage   = "github.com/ipld-hamt/go-ipld-hamt/stores/open"
 	remotePackage = "github.com/ipld-hamt/go-ipld-hamt/stores/remote"
+	packPackage   = "github.com/ipld-hamt/go-ipld-hamt/stores/pack"
 	blockPackage  = "github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	hashPackage   = "github.com/multiformats/go-multihash/core"
 )

@@ -29,7 +29,7 @@
 // at worst a temporary file, which is removed after an hour, and a machine that
 // loses power files that their check finds out.
 //
-// Pebble, which is in the embedded store too, takes less room for small blocks
+// A database such as Pebble takes less room for small blocks
 // and lets in one process at a time: two commands with the same cache would be
 // one too many. That decides. Beside it, on two busy cores, for 80,000 blocks of
 // 2 KB, a block was read from files in 20 to 54 µs (Pebble: 25 to 45) and

@@ -1,60 +1,43 @@
-// Package embedded is a store in a directory: blocks, and the names of roots;
-// one writer or many readers.
+// Package embedded is a store in a directory of this machine: blocks, and the
+// names of roots; one writer, and beside it any number of readers.
 //
 // # What is where
 //
-// The blocks are in one file, each behind its CID, in the order in which they
-// came; that file only ever grows. A Pebble database beside it knows where each
-// block is, and what the names stand for.
+//	hamt-store     says whose directory it is, and its format
+//	packs/*.car    blocks: CARv2 files that never change (package pack)
+//	log, log.copy  the same twice: what the names stand for, and which packs count
+//	lock           held by the writer
 //
-// Blocks are looked up by hash, and hashes have no order. But a tree is built
-// from its first hash to its last, and gone through in the same order, so
-// whoever goes through it finds the next block behind the last one: that takes
-// no lookup, and one access to the file for hundreds of small blocks. With the
-// blocks themselves in Pebble each of them was a lookup of its own, in a table
-// of which little was in memory; that was most of what going through a map of
-// small blocks took. What goes by chance, one key, takes a lookup for each block
-// on its way, as before.
+// A pack that the log does not name does not exist. Blocks are gathered in
+// memory, and written to a pack that nobody knows. When the store is told to
+// keep them, the pack gets its index, is brought to the disk, and then a line is
+// appended to the log, and brought to the disk too: the one step by which packs
+// come, and go, and names move. Whatever happens before leaves a file that the
+// next writer removes. Nothing that was ever named is changed, so there is
+// nothing to repair after a crash, and a reader, who reads the log once, is
+// never disturbed: the packs that it opened stay as they were, even removed.
 //
-// Blocks come from several places of the tree at the same time when the build
-// uses several processors. So those that are written together (16 MiB) are
-// arranged: behind the blocks that one links to comes that one.
+// Blocks come from several places of the tree at the same time when a build uses
+// several processors. So those that are written together (16 MiB) are arranged:
+// behind the blocks that one links to comes that one. A walk then reads a pack
+// from one end to the other.
 //
-// A block takes its CID (36 bytes) and some 3 bytes more in the file, and about
-// 45 bytes in the database. Blocks are not compressed.
+// A block takes its CID (36 bytes), its length, and 40 bytes in the index. Blocks
+// are not compressed. Those of a session are one pack, or one a GiB; many small
+// packs are merged, so that there are never more than some twenty.
 //
-// # Why Pebble
+// # Damage
 //
-// The database is keyed by hash, so the keys of a build are spread evenly over
-// all that is there: millions of random inserts, hardly ever a delete. That
-// decides between the two embedded engines that are well kept.
+// Every block is checked by its hash when it is read. One that is damaged is
+// taken from another pack, if that has it; putting it again writes it again,
+// since a block counts as present only when it is read and found whole. The log
+// is text, a line a step, each with its number and checksum; a line that is
+// damaged in one copy is taken from the other. A log that has lost a line in both
+// is not written to. [Store.Check] names all damage, and [Store.Repair] mends it.
 //
-// bbolt is a B+tree in one file. Every insert lands in another page, so a
-// transaction rewrites about as many leaves (and the branches above them) as
-// it has blocks, and transactions have to be small lest the dirty pages pile
-// up in memory; a map that outgrows memory is then bound by random writes. In
-// return it is small, it has nothing to recover after a crash, and many
-// processes may read at once.
+// # After Sync
 //
-// Pebble is a log-structured merge tree: inserts go to a log and to memory, and
-// to disk in sorted runs, so that random keys become sequential writes; Bloom
-// filters keep the lookup of an absent block off the disk. It costs a directory
-// of files instead of one, a dozen more modules in the build, and compactions
-// that write every key a few times.
-//
-// A single lookup is quicker in bbolt, and a lookup in a map takes few of them;
-// a build of any size is where the time goes, so building decides.
-//
-// # Crashes
-//
-// Blocks are gathered in memory, written to their file, and synced; then, and
-// not before, their places go into Pebble's log, together with how long the
-// file is. The log is written in order and each of its records has a checksum,
-// so that what is found after a crash is the state at some moment, and each
-// place in it is that of a whole block. What else a crash leaves in the file,
-// the next writer cuts off.
-//
-// After Sync all that was put is on the disk. Whoever has a new root calls Sync
-// (or MoveName, which does so too) before telling anybody: every root that was
+// All that was put is on the disk. Whoever has a new root calls Sync (or
+// MoveName, which does so too) before telling anybody: every root that was
 // printed and every name then stands for a whole tree.
 package embedded

@@ -4,99 +4,115 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"os"
+	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/ipfs/go-cid"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
-func nameKey(name string) []byte { return append([]byte{namePrefix}, name...) }
-
-// Lookup finds the root that a name stands for.
+// Lookup returns the root that a name stands for.
 func (s *Store) Lookup(_ context.Context, name string) (root cid.Cid, found bool, err error) {
-	value, found, err := s.get(nameKey(name))
-	if err != nil || !found {
-		return cid.Undef, false, err
+	if !s.reads.Enter() {
+		return cid.Undef, false, s.closed()
 	}
-	if root, err = cid.Cast(value); err != nil {
+	defer s.reads.Leave()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.lookup(name)
+}
+
+// lookup is Lookup. s.mu is locked.
+func (s *Store) lookup(name string) (root cid.Cid, found bool, err error) {
+	root, found, err = s.state.root(name)
+	if err != nil {
 		return cid.Undef, false, fmt.Errorf("store %s: name %q: %w", s.dir, name, err)
 	}
-	return root, true, nil
+	return root, found, nil
 }
 
 // Names visits all names in their order.
 func (s *Store) Names(context.Context) iter.Seq2[stores.Name, error] {
 	return func(yield func(stores.Name, error) bool) {
 		if !s.reads.Enter() {
-			yield(stores.Name{}, fmt.Errorf("store %s: %w", s.dir, os.ErrClosed))
+			yield(stores.Name{}, s.closed())
 			return
 		}
-		defer s.reads.Leave()
-		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{namePrefix}, UpperBound: []byte{namePrefix + 1}})
+		s.mu.RLock()
+		names, err := s.state.names()
+		s.mu.RUnlock()
+		s.reads.Leave()
 		if err != nil {
 			yield(stores.Name{}, fmt.Errorf("store %s: %w", s.dir, err))
 			return
 		}
-		stopped := false
-		for ok := it.First(); ok && !stopped; ok = it.Next() {
-			name := stores.Name{Name: string(it.Key()[1:])}
-			name.Root, err = cid.Cast(it.Value())
-			stopped = !yield(name, err)
-		}
-		if err := it.Close(); err != nil && !stopped {
-			yield(stores.Name{}, fmt.Errorf("store %s: %w", s.dir, err))
+		for _, name := range names {
+			if !yield(name, nil) {
+				return
+			}
 		}
 	}
+}
+
+// Moved is what a name came to stand for, and when; an undefined root where it
+// was removed.
+type Moved struct {
+	Time time.Time
+	Root cid.Cid
+}
+
+// History returns what a name has stood for, the oldest first: at least the last
+// 1,000 of it.
+func (s *Store) History(_ context.Context, name string) (moves []Moved, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, step := range s.state.Names[name] {
+		m := Moved{Time: step.Time}
+		if step.Root != "" {
+			if m.Root, err = cid.Decode(step.Root); err != nil {
+				return nil, fmt.Errorf("store %s: name %q: %w", s.dir, name, err)
+			}
+		}
+		moves = append(moves, m)
+	}
+	return moves, nil
 }
 
 // SetName lets a name stand for a root, whatever it stood for. All blocks that
 // were put are on the disk before the name is.
 func (s *Store) SetName(_ context.Context, name string, root cid.Cid) error {
+	if err := stores.CheckName(name); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.set(name, root)
+	return s.commit(root, nameLine{name, root.String()})
 }
 
 // MoveName is SetName of a name that has to stand for the root from;
 // stores.ErrMoved where it does not.
-func (s *Store) MoveName(ctx context.Context, name string, from, to cid.Cid) error {
+func (s *Store) MoveName(_ context.Context, name string, from, to cid.Cid) error {
+	if err := stores.CheckName(name); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, found, err := s.Lookup(ctx, name)
+	now, found, err := s.lookup(name)
 	if err != nil {
 		return err
 	}
 	if !found || !now.Equals(from) {
 		return fmt.Errorf("name %q: %w", name, stores.ErrMoved)
 	}
-	return s.set(name, to)
+	return s.commit(to, nameLine{name, to.String()})
 }
 
-// set writes a name behind all blocks in the log. s.mu is locked.
-func (s *Store) set(name string, root cid.Cid) error {
-	if err := stores.CheckName(name); err != nil {
-		return err
-	}
-	if err := s.flush(); err != nil {
-		return err
-	}
-	if err := s.db.Set(nameKey(name), root.Bytes(), pebble.Sync); err != nil {
-		return s.cannotWrite(err)
-	}
-	return nil
-}
-
-// RemoveName forgets a name, and says whether it was there. The blocks stay.
-func (s *Store) RemoveName(ctx context.Context, name string) (found bool, err error) {
+// RemoveName forgets a name, and reports whether it was there. The blocks stay.
+func (s *Store) RemoveName(_ context.Context, name string) (found bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, found, err = s.Lookup(ctx, name); err != nil || !found {
+	if _, found, err = s.lookup(name); err != nil || !found {
 		return false, err
 	}
-	if err := s.db.Delete(nameKey(name), pebble.Sync); err != nil {
-		return false, s.cannotWrite(err)
-	}
-	return true, nil
+	return true, s.commit(cid.Undef, nameLine{Name: name})
 }

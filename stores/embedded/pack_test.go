@@ -7,10 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
@@ -18,34 +16,52 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
-// watchedFile counts what is read of the pack, and may fail to sync.
-type watchedFile struct {
-	vfs.File
+// watched is the disk, and counts what is read of packs.
+type watched struct {
+	disk
 	reads, bytes int
-	full         error
 }
 
-func (f *watchedFile) ReadAt(p []byte, at int64) (int, error) {
-	f.reads++
-	f.bytes += len(p)
-	return f.File.ReadAt(p, at)
+type watchedFile struct {
+	file
+	fs *watched
 }
 
-func (f *watchedFile) SyncData() error {
-	if f.full != nil {
-		return f.full
+func (w *watched) Open(path string) (file, error) {
+	f, err := w.disk.Open(path)
+	if filepath.Ext(path) != packSuffix {
+		return f, err
 	}
-	return f.File.SyncData()
+	return watchedFile{f, w}, err
 }
 
-func watch(s *Store) *watchedFile {
-	f := &watchedFile{File: s.pack.file}
-	s.pack.file = f
-	return f
+func (f watchedFile) ReadAt(p []byte, at int64) (int, error) {
+	f.fs.reads++
+	f.fs.bytes += len(p)
+	return f.file.ReadAt(p, at)
+}
+
+func openWatched(t *testing.T, dir string) (*Store, *watched) {
+	t.Helper()
+	w := new(watched)
+	s, err := Open(t.Context(), dir, Options{fs: w})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reads, w.bytes = 0, 0
+	return s, w
+}
+
+// packBytes returns how many bytes the packs of a store have.
+func packBytes(s *Store) (n int64) {
+	for _, p := range s.state.Packs {
+		n += p.Bytes
+	}
+	return n
 }
 
 // forest puts trees of one level, several at the same time as a builder does,
-// and gives the blocks in the order of a walk.
+// and returns the blocks in the order of a walk.
 func forest(t *testing.T, e *Store, trees, leaves, atOnce int) (walk []cid.Cid) {
 	t.Helper()
 	put := func(c cid.Cid, block []byte) {
@@ -80,27 +96,31 @@ func linksTo(to ...cid.Cid) []byte {
 	return data
 }
 
+func syncStore(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestWalkReadsAhead: who goes through a tree finds nearly every block behind
-// the one before, and reads the file in large stretches.
+// the one before, and reads the pack in large stretches.
 func TestWalkReadsAhead(t *testing.T) {
 	const trees, leaves = 40, 100
 	dir := t.TempDir()
 	e := open(t, dir, true)
 	walk := forest(t, e, trees, leaves, 4)
-	if err := e.Sync(); err != nil {
-		t.Fatal(err)
-	}
+	syncStore(t, e)
 	closeStore(t, e)
-	e = open(t, dir, false)
+	e, fs := openWatched(t, dir)
 	defer closeStore(t, e)
-	file := watch(e)
 	lookups := 0
 	for _, c := range walk {
-		block, ok := e.pack.following(c.KeyString())
+		block, ok := e.packs[0].Following(c)
 		if !ok {
 			lookups++
 			var err error
-			if block, err = e.find(c); err != nil {
+			if block, err = e.find(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -111,29 +131,31 @@ func TestWalkReadsAhead(t *testing.T) {
 	if lookups > 5*trees {
 		t.Errorf("%d blocks were looked up, of %d in %d trees", lookups, len(walk), trees)
 	}
-	if size := int(e.pack.end); file.reads > 5*trees || file.bytes > 3*size {
-		t.Errorf("read %d times, %d bytes, of %d", file.reads, file.bytes, size)
+	if size := int(packBytes(e)); fs.reads > 10*trees || fs.bytes > 3*size {
+		t.Errorf("read %d times, %d bytes, of %d", fs.reads, fs.bytes, size)
 	}
 }
 
-// TestLookupsReadNoMore than the block, in any order but that of a walk.
-func TestLookupsReadNoMore(t *testing.T) {
+// TestLookupsReadLittle: a page of the index and about a block, in any order but
+// that of a walk.
+func TestLookupsReadLittle(t *testing.T) {
 	dir := t.TempDir()
 	e := open(t, dir, true)
 	walk := forest(t, e, 1, 2000, 1)
-	if err := e.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	file := watch(e)
+	syncStore(t, e)
+	closeStore(t, e)
+	e, fs := openWatched(t, dir)
+	defer closeStore(t, e)
+	lookups := 0
 	for n := len(walk) - 2; n > 0; n -= 3 { // backwards
+		lookups++
 		if _, err := e.Get(t.Context(), walk[n]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if size := int(e.pack.end); file.bytes > size/3+2000 {
-		t.Errorf("read %d bytes of %d for a third of the blocks", file.bytes, size)
+	if fs.reads > 2*lookups+10 || fs.bytes > lookups*(4<<10+128*40) {
+		t.Errorf("%d reads of %d bytes for %d lookups", fs.reads, fs.bytes, lookups)
 	}
-	closeStore(t, e)
 }
 
 // TestAnyOrder: whatever the order, every block is found, also while more are
@@ -152,9 +174,7 @@ func TestAnyOrder(t *testing.T) {
 			all = append(all, c)
 		}
 		if round%3 > 0 {
-			if err := e.Sync(); err != nil {
-				t.Fatal(err)
-			}
+			syncStore(t, e)
 		}
 		for range 100 {
 			from := random.IntN(len(all))
@@ -167,161 +187,6 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// TestPlacesComeAfterBlocks: what could not be brought to the disk is not in
-// the engine, and waits for another try.
-func TestPlacesComeAfterBlocks(t *testing.T) {
-	e := open(t, t.TempDir(), true)
-	defer closeStore(t, e)
-	file := watch(e)
-	file.full = errors.New("no space")
-	c, data := block(t, 1)
-	if err := e.Put(t.Context(), c, data); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Sync(); !errors.Is(err, file.full) {
-		t.Errorf("sync: %v", err)
-	}
-	if _, found, err := e.place(c); found || err != nil {
-		t.Errorf("the engine has the place of a block that may be lost: %v", err)
-	}
-	file.full = nil
-	if err := e.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	if _, found, err := e.place(c); !found || err != nil {
-		t.Errorf("%v, %v", found, err)
-	}
-	if got, err := load(e, c); err != nil || !bytes.Equal(got, data) {
-		t.Errorf("%q, %v", got, err)
-	}
-}
-
-// TestLeftByCrash: what a process left behind that was killed before its blocks
-// had their places is not there, and the next one writes over it.
-func TestLeftByCrash(t *testing.T) {
-	dir := t.TempDir()
-	e := open(t, dir, true)
-	put := func(n int) (c cid.Cid, data []byte) {
-		c, data = block(t, n)
-		if err := errors.Join(e.Put(t.Context(), c, data), e.Sync()); err != nil {
-			t.Fatal(err)
-		}
-		return c, data
-	}
-	first, _ := put(1)
-	end := e.pack.end
-	closeStore(t, e)
-	path := filepath.Join(dir, packName)
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := file.Write(make([]byte, 5000)); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, write := range []bool{false, true} {
-		e = open(t, dir, write)
-		if _, err := load(e, first); err != nil {
-			t.Error(err)
-		}
-		if !write {
-			closeStore(t, e)
-		}
-	}
-	if info, err := os.Stat(path); err != nil || info.Size() != end {
-		t.Errorf("%d bytes instead of %d: %v", info.Size(), end, err)
-	}
-	second, want := put(2)
-	if got, err := load(e, second); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%q, %v", got, err)
-	}
-	closeStore(t, e)
-}
-
-// TestDamagedEnd: where nobody knows how long the file is, nothing is cut off.
-func TestDamagedEnd(t *testing.T) {
-	dir := t.TempDir()
-	e := open(t, dir, true)
-	c, data := block(t, 1)
-	if err := errors.Join(e.Put(t.Context(), c, data), e.Sync()); err != nil {
-		t.Fatal(err)
-	}
-	size := e.pack.end
-	for _, value := range []string{"", "\x80", "\x00\x00"} {
-		if err := e.db.Set(endKey, []byte(value), nil); err != nil {
-			t.Fatal(err)
-		}
-		closeStore(t, e)
-		if _, err := Open(t.Context(), dir, Options{Write: true}); err == nil || !strings.Contains(err.Error(), "damaged") {
-			t.Errorf("%q: %v", value, err)
-		}
-		if info, err := os.Stat(filepath.Join(dir, packName)); err != nil || info.Size() != size {
-			t.Errorf("%q: %v", value, err)
-		}
-		db, err := openWaiting(t.Context(), dir, engineOptions(true, quiet{}), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e = &Store{dir: dir, db: db, pack: &pack{}}
-	}
-	closeStore(t, e)
-}
-
-// TestDamage to the file of blocks is told, and where it is.
-func TestDamage(t *testing.T) {
-	dir := t.TempDir()
-	e := open(t, dir, true)
-	c, data := block(t, 1)
-	if err := errors.Join(e.Put(t.Context(), c, data), e.Sync()); err != nil {
-		t.Fatal(err)
-	}
-	closeStore(t, e)
-	path := filepath.Join(dir, packName)
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for what, broken := range map[string]func(b []byte){
-		"length of the CID": func(b []byte) { b[0]++ },
-		"CID":               func(b []byte) { b[9]++ },
-		"length":            func(b []byte) { b[1+c.ByteLen()]++ },
-		"end of the length": func(b []byte) { b[2+c.ByteLen()] = 0xff },
-		"block":             func(b []byte) { b[len(b)-1]++ },
-	} {
-		damaged := bytes.Clone(whole)
-		broken(damaged)
-		if err := os.WriteFile(path, damaged, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		e = open(t, dir, false)
-		if _, err := load(e, c); err == nil {
-			t.Errorf("%s: no error", what)
-		} else if what != "block" && !strings.Contains(err.Error(), "damaged at byte 0") {
-			t.Errorf("%s: %v", what, err)
-		}
-		closeStore(t, e)
-	}
-	for what, shorten := range map[string]func() error{
-		"shorter": func() error { return os.Truncate(path, int64(len(whole)-1)) },
-		"absent":  func() error { return os.Remove(path) },
-	} {
-		if err := shorten(); err != nil {
-			t.Fatal(err)
-		}
-		for _, write := range []bool{false, true} {
-			if _, err := Open(t.Context(), dir, Options{Write: write}); err == nil || !strings.Contains(err.Error(), "lost blocks") {
-				t.Errorf("%s: %v", what, err)
-			}
-		}
-		if err := os.WriteFile(path, whole, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestPutAgain: a block that is there takes no more room, and stays where it is.
 func TestPutAgain(t *testing.T) {
 	dir := t.TempDir()
@@ -330,18 +195,65 @@ func TestPutAgain(t *testing.T) {
 		e := open(t, dir, true)
 		forest(t, e, 10, 10, 1)
 		walk := forest(t, e, 10, 10, 2)
-		if err := e.Sync(); err != nil {
-			t.Fatal(err)
-		}
+		syncStore(t, e)
 		for _, c := range walk {
 			if _, err := load(e, c); err != nil {
 				t.Fatalf("session %d: %v", session, err)
 			}
 		}
 		if session == 0 {
-			size = e.pack.end
-		} else if e.pack.end != size {
-			t.Errorf("%d bytes, and before %d", e.pack.end, size)
+			size = packBytes(e)
+		} else if packBytes(e) != size {
+			t.Errorf("%d bytes, and before %d", packBytes(e), size)
+		}
+		closeStore(t, e)
+	}
+}
+
+// TestPutMends: a block that is damaged is written again when it is put again,
+// whatever of it is damaged.
+func TestPutMends(t *testing.T) {
+	dir := t.TempDir()
+	e := open(t, dir, true)
+	c, data := block(t, 1)
+	if err := errors.Join(e.Put(t.Context(), c, data), e.Sync()); err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, e)
+	path := filepath.Join(dir, packsDir, packName(1))
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(whole, data)
+	for what, offset := range map[string]int{
+		"length": at - c.ByteLen() - 2, "end of the length": at - c.ByteLen() - 1, "CID": at - 10, "block": at + len(data) - 1,
+	} {
+		damaged := bytes.Clone(whole)
+		damaged[offset] ^= 4
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		left := t.TempDir()
+		if err := os.CopyFS(left, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		e = open(t, left, false)
+		var damage *DamageError
+		if _, err := load(e, c); !errors.As(err, &damage) || damage.CID != c || !errors.Is(err, stores.ErrWrongBytes) {
+			t.Errorf("%s: %v", what, err)
+		}
+		closeStore(t, e)
+		e = open(t, left, true)
+		if err := errors.Join(e.Put(t.Context(), c, data), e.Sync()); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got, err := load(e, c); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%s: put again: %v", what, err)
+			}
+			closeStore(t, e)
+			e = open(t, left, false)
 		}
 		closeStore(t, e)
 	}
@@ -359,9 +271,7 @@ func TestReaderKeepsItsBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Sync(); err != nil {
-		t.Fatal(err)
-	}
+	syncStore(t, e)
 	other, data := block(t, 2)
 	if err := e.Put(t.Context(), other, data); err != nil {
 		t.Fatal(err)

@@ -3,23 +3,26 @@ package embedded
 import (
 	"bytes"
 	"iter"
-	"slices"
-	"strings"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores/pack"
 )
 
-// waiting are blocks that are to be written to the pack together.
+// waiting are blocks that are to be written to a pack together.
 type waiting struct {
-	bytes   []byte // their records; what is here stays as it is
+	bytes   []byte // their sections; what is here stays as it is
 	records []record
-	index   map[string]int32 // in records, by binary CID
+	index   map[string]int32 // in records, by multihash
 }
 
 // record is a block that waits.
 type record struct {
-	cid string
-	place
-	known  bool // the pack has it already
-	linked bool // from another block that waits
+	cid        cid.Cid
+	begin, end int  // of its section
+	block      int  // where the block begins
+	linked     bool // from another block that waits
+	arranged   bool
 }
 
 func newWaiting(size, number int) *waiting {
@@ -29,46 +32,35 @@ func newWaiting(size, number int) *waiting {
 }
 
 // add adds a block, unless it is there.
-func (w *waiting) add(c string, block []byte) {
-	if _, ok := w.index[c]; ok {
+func (w *waiting) add(c cid.Cid, block []byte) {
+	if _, ok := w.index[pack.HashOf(c)]; ok {
 		return
 	}
-	w.index[c] = int32(len(w.records))
-	at := len(w.bytes)
-	w.bytes = appendRecord(w.bytes, c, block)
-	w.records = append(w.records, record{cid: c, place: place{int64(at), len(w.bytes) - at}})
+	w.index[pack.HashOf(c)] = int32(len(w.records))
+	begin := len(w.bytes)
+	w.bytes = pack.AppendSection(w.bytes, c, block)
+	end := len(w.bytes)
+	w.records = append(w.records, record{cid: c, begin: begin, end: end, block: end - len(block)})
 }
 
-// block gives a block that was added.
-func (w *waiting) block(c string) (block []byte, ok bool) {
-	i, ok := w.index[c]
+// block returns a block that was added.
+func (w *waiting) block(c cid.Cid) (block []byte, ok bool) {
+	i, ok := w.index[pack.HashOf(c)]
 	if !ok {
 		return nil, false
 	}
 	return w.of(w.records[i]), true
 }
 
-func (w *waiting) of(r record) []byte {
-	block, _, _ := parseRecord(w.bytes[r.at:r.end()], r.cid)
-	return block
-}
+func (w *waiting) of(r record) []byte { return w.bytes[r.block:r.end:r.end] }
 
-// sorted gives all in order of CID.
-func (w *waiting) sorted() []int32 {
-	sorted := make([]int32, len(w.records))
-	for i := range sorted {
-		sorted[i] = int32(i)
-	}
-	slices.SortFunc(sorted, func(a, b int32) int { return strings.Compare(w.records[a].cid, w.records[b].cid) })
-	return sorted
-}
-
-// arrange gives the records that are not known in the order in which a walk will
-// want them, and where they stand then: what a block links to together, in the
-// order of the links, and behind it the block. They may have come in another
-// order: a tree is built at several places at the same time.
-func (w *waiting) arrange() (records []byte, places []place) {
-	a := arrangement{w, make([]byte, 0, len(w.bytes)), make([]place, len(w.records))}
+// arrange returns the sections of the blocks that are not known, in the order in
+// which a walk will want them: what a block links to together, in the order of
+// the links, and behind it the block. They may have come in another order: a
+// tree is built at several places at the same time. It asks for them in that
+// order, in which they may stand elsewhere.
+func (w *waiting) arrange(known func(c cid.Cid, block []byte) bool) (sections []byte) {
+	a := arrangement{w, known, make([]byte, 0, len(w.bytes))}
 	for i := range w.records {
 		for child := range w.links(i) {
 			w.records[child].linked = true
@@ -82,7 +74,7 @@ func (w *waiting) arrange() (records []byte, places []place) {
 	for i := range w.records { // what is left: a chain of links, or blocks that have the CIDs of others
 		a.add(i, 0)
 	}
-	return a.bytes, a.places
+	return a.bytes
 }
 
 // maxLinks is how many links one after the other are followed: more than trees
@@ -91,27 +83,28 @@ const maxLinks = 64
 
 type arrangement struct {
 	*waiting
-	bytes  []byte
-	places []place // of length 0 where a record is not arranged yet
+	known func(c cid.Cid, block []byte) bool
+	bytes []byte
 }
 
 // add adds a block behind those that it links to.
 func (a *arrangement) add(i int, links int) {
 	r := &a.records[i]
-	if r.known || a.places[i].length > 0 {
+	if r.arranged {
 		return
 	}
-	a.places[i].length = r.length // also so that nobody comes back here
+	r.arranged = true // also so that nobody comes back here
 	if links > 0 {
 		for child := range a.links(i) {
 			a.add(child, links-1)
 		}
 	}
-	a.places[i].at = int64(len(a.bytes))
-	a.bytes = append(a.bytes, a.waiting.bytes[r.at:r.end()]...)
+	if !a.known(r.cid, a.of(*r)) {
+		a.bytes = append(a.bytes, a.waiting.bytes[r.begin:r.end]...)
+	}
 }
 
-// links gives the blocks that one links to and that wait, too. Links are found
+// links visits the blocks that one links to and that wait, too. Links are found
 // by how they begin in CBOR. What only looks like one does no harm, and blocks
 // in another codec stay where they are.
 func (w *waiting) links(i int) iter.Seq[int] {
@@ -126,12 +119,26 @@ func (w *waiting) links(i int) iter.Seq[int] {
 			if len(rest) < length || length == 0 {
 				continue
 			}
-			child, ok := w.index[string(rest[1:length])] // behind the zero that each begins with
-			if ok && !yield(int(child)) {
+			child, ok := w.linked(rest[1:length]) // behind the zero that each begins with
+			if ok && !yield(child) {
 				return
 			}
 		}
 	}
+}
+
+// linked returns the block that waits with a binary CID.
+func (w *waiting) linked(c []byte) (i int, ok bool) {
+	hash := c
+	// Version 1, and a codec of up to two bytes: others are not arranged.
+	switch {
+	case len(c) > 2 && c[0] == 1 && c[1] < 0x80:
+		hash = c[2:]
+	case len(c) > 3 && c[0] == 1 && c[2] < 0x80:
+		hash = c[3:]
+	}
+	n, ok := w.index[string(hash)]
+	return int(n), ok
 }
 
 // linkHead is the tag of a CID, and the head of bytes whose length is in the

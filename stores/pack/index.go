@@ -238,6 +238,9 @@ func (g *group) search(page []byte, digest string) (offset int64, ok bool) {
 // readFull reads all of p, and returns io.ErrUnexpectedEOF where the file ends
 // before.
 func readFull(r io.ReaderAt, p []byte, at int64) error {
+	if len(p) == 0 {
+		return nil
+	}
 	n, err := r.ReadAt(p, at)
 	if n == len(p) {
 		return nil

@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -79,7 +80,16 @@ func Open(r io.ReaderAt, size int64) (*Pack, error) {
 	return p, nil
 }
 
-func hashOf(c cid.Cid) string { return string(c.Hash()) }
+// HashOf returns the multihash of a CID, without copying it.
+func HashOf(c cid.Cid) string {
+	key := c.KeyString()
+	if len(key) == 34 && key[0] == multihash.SHA2_256 && key[1] == 32 { // version 0
+		return key
+	}
+	_, version := uvarint(key)
+	_, codec := uvarint(key[version:])
+	return key[version+codec:]
+}
 
 // find returns where the section of a multihash begins.
 func (p *Pack) find(hash string) (at int64, ok bool, err error) {
@@ -103,9 +113,25 @@ func (p *Pack) find(hash string) (at int64, ok bool, err error) {
 // apart by their multihash alone: one is found under any codec. The error is a
 // *DamageError where the block should be there and is not, or one of r's.
 func (p *Pack) Get(c cid.Cid) (block []byte, ok bool, err error) {
-	hash := hashOf(c)
+	hash := HashOf(c)
+	return p.get(hash, func(block []byte) error { return checkHash(hash, block) })
+}
+
+// Holds reports whether the pack has a block, and has it as it is given.
+func (p *Pack) Holds(c cid.Cid, block []byte) bool {
+	_, ok, err := p.get(HashOf(c), func(have []byte) error {
+		if !bytes.Equal(have, block) {
+			return errHash
+		}
+		return nil
+	})
+	return ok && err == nil
+}
+
+// get returns the block of a multihash that passes a check.
+func (p *Pack) get(hash string, check func(block []byte) error) (block []byte, ok bool, err error) {
 	// What follows a section whose length is damaged may look like a section.
-	if block, ok := p.Following(c); ok {
+	if block, ok := p.following(hash); ok && check(block) == nil {
 		return block, true, nil
 	}
 	at, ok, err := p.find(hash)
@@ -115,7 +141,7 @@ func (p *Pack) Get(c cid.Cid) (block []byte, ok bool, err error) {
 	if block, err = p.read(hash, at); err != nil {
 		return nil, false, err
 	}
-	if err := checkHash(hash, block); err != nil {
+	if err := check(block); err != nil {
 		return nil, false, &DamageError{multihash.Multihash(hash), at, err}
 	}
 	return block, true, nil
@@ -149,7 +175,7 @@ var errHash = errors.New("wrong hash")
 // Has reports whether the pack has a block: the head of its section is read, the
 // block is not.
 func (p *Pack) Has(c cid.Cid) (bool, error) {
-	hash := hashOf(c)
+	hash := HashOf(c)
 	at, ok, err := p.find(hash)
 	if err != nil || !ok {
 		return false, err
@@ -169,7 +195,7 @@ func (p *Pack) Has(c cid.Cid) (bool, error) {
 // Following returns the block of a CID if it stands where reading may go on,
 // has been read already, and has its hash.
 func (p *Pack) Following(c cid.Cid) (block []byte, ok bool) {
-	hash := hashOf(c)
+	hash := HashOf(c)
 	if block, ok = p.following(hash); !ok {
 		return nil, false
 	}
@@ -232,7 +258,7 @@ func (p *Pack) read(hash string, at int64) (block []byte, err error) {
 	switch {
 	case s.data != nil:
 	case stretch == 0:
-		if block, end, err = p.look(hash, at); err != nil {
+		if block, end, err = look(p.r, p.size, hash, at); err != nil {
 			return nil, err
 		}
 		p.remember(stream{next: at + int64(end), from: at + int64(end)})
@@ -287,25 +313,26 @@ func (p *Pack) resume(at int64) (s stream, stretch int) {
 
 var lookBuffers = sync.Pool{New: func() any { return new([lookBytes]byte) }}
 
-// look reads one section, into memory of its block's size.
-func (p *Pack) look(hash string, at int64) (block []byte, end int, err error) {
+// look reads one section of a file that has so many bytes, into memory of its
+// block's size.
+func look(r io.ReaderAt, size int64, hash string, at int64) (block []byte, end int, err error) {
 	damaged := func(err error) error { return &DamageError{multihash.Multihash(hash), at, err} }
 	buffer := lookBuffers.Get().(*[lookBytes]byte)
 	defer lookBuffers.Put(buffer)
-	data := buffer[:max(0, min(lookBytes, p.size-at))]
-	if err := readFull(p.r, data, at); err != nil {
+	data := buffer[:max(0, min(lookBytes, size-at))]
+	if err := readFull(r, data, at); err != nil {
 		return nil, 0, damaged(err)
 	}
 	h, ok := parseHead(data)
 	if !ok || string(data[h.hash:h.block]) != hash {
 		return nil, 0, damaged(nil)
 	}
-	if int64(h.end) > p.size-at {
+	if int64(h.end) > size-at {
 		return nil, 0, damaged(io.ErrUnexpectedEOF)
 	}
 	block = make([]byte, h.end-h.block)
 	n := copy(block, data[h.block:])
-	if err := readFull(p.r, block[n:], at+int64(h.block+n)); err != nil {
+	if err := readFull(r, block[n:], at+int64(h.block+n)); err != nil {
 		return nil, 0, damaged(err)
 	}
 	return block, h.end, nil

@@ -119,7 +119,7 @@ func (w *window) section(at, end int64) (s Section, length int64, err error) {
 	if err != nil {
 		return s, 0, errSection
 	}
-	if checkHash(hashOf(c), data[h.block:h.end]) != nil {
+	if checkHash(HashOf(c), data[h.block:h.end]) != nil {
 		return s, 0, errSection
 	}
 	return Section{at, c, data[h.block:h.end]}, int64(h.end), nil
@@ -133,7 +133,7 @@ type scanned struct{ entries entries }
 func (p *Pack) scanSections() (*scanned, error) {
 	s := new(scanned)
 	for section, err := range p.Sections(context.Background()) {
-		hash, at := hashOf(section.CID), section.Offset
+		hash, at := HashOf(section.CID), section.Offset
 		if err != nil {
 			var damage *DamageError
 			if !errors.As(err, &damage) {

@@ -19,11 +19,17 @@ import (
 	"github.com/multiformats/go-varint"
 )
 
+// File is what a pack is written to.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
 // Writer writes a pack: sections first, whatever their number, and at last what
 // they are found by. It is not safe for concurrent use, except that Find and
 // ReadAt of what was written may go on beside each other.
 type Writer struct {
-	w       io.WriterAt
+	file    File
 	first   int64 // where the first section is
 	at      int64 // where the next one goes
 	entries entries
@@ -36,11 +42,11 @@ type Info struct {
 }
 
 // NewWriter returns a Writer that has room for so many roots, of 36 bytes each.
-func NewWriter(w io.WriterAt, roots int) *Writer {
+func NewWriter(file File, roots int) *Writer {
 	const align = 4096
 	first := int64(car.PragmaSize+car.HeaderSize) + headerBytes(roots)
 	first = (first + align - 1) / align * align
-	return &Writer{w: w, first: first, at: first}
+	return &Writer{file: file, first: first, at: first}
 }
 
 // headerBytes returns how long the CARv1 header of so many roots is at most.
@@ -65,7 +71,7 @@ func (w *Writer) Write(sections []byte) (int, error) {
 		}
 		rest = rest[h.end:]
 	}
-	if _, err := w.w.WriteAt(sections, w.at); err != nil {
+	if _, err := w.file.WriteAt(sections, w.at); err != nil {
 		return 0, err
 	}
 	for rest := sections; len(rest) > 0; {
@@ -79,9 +85,21 @@ func (w *Writer) Write(sections []byte) (int, error) {
 	return len(sections), nil
 }
 
-// Find returns where the section of a block begins that was written.
-func (w *Writer) Find(c cid.Cid) (at int64, ok bool) {
-	return w.entries.find(hashOf(c))
+// Get returns a block that was written, unchecked, and reports whether it was.
+func (w *Writer) Get(c cid.Cid) (block []byte, ok bool, err error) {
+	hash := HashOf(c)
+	at, ok := w.entries.find(hash)
+	if !ok {
+		return nil, false, nil
+	}
+	block, _, err = look(w.file, w.at, hash, at)
+	return block, err == nil, err
+}
+
+// Has reports whether a block was written.
+func (w *Writer) Has(c cid.Cid) bool {
+	_, ok := w.entries.find(HashOf(c))
+	return ok
 }
 
 // Finish writes the index and the headers, with the roots. The pack is one when
@@ -100,10 +118,10 @@ func (w *Writer) Finish(roots ...cid.Cid) (Info, error) {
 		return Info{}, err
 	}
 	start := t.start(w.at + int64(t.tableBytes()))
-	if _, err := w.w.WriteAt(head, t.dataOffset); err != nil {
+	if _, err := w.file.WriteAt(head, t.dataOffset); err != nil {
 		return Info{}, err
 	}
-	if _, err := w.w.WriteAt(start, 0); err != nil {
+	if _, err := w.file.WriteAt(start, 0); err != nil {
 		return Info{}, err
 	}
 	return Info{Bytes: end, Blocks: w.entries.count}, nil
@@ -157,7 +175,7 @@ func (w *Writer) writeIndex(t *table) (end int64, err error) {
 		t.groups = append(t.groups, group{code: g.code, width: g.width, count: g.count})
 	}
 	index := w.at + int64(t.tableBytes())
-	file := io.NewOffsetWriter(w.w, index)
+	file := io.NewOffsetWriter(w.file, index)
 	out := bufio.NewWriterSize(file, 1<<20)
 	at := index
 	write := func(p []byte) {
@@ -194,7 +212,7 @@ func (w *Writer) writeIndex(t *table) (end int64, err error) {
 	if err := out.Flush(); err != nil {
 		return 0, err
 	}
-	_, err = w.w.WriteAt(t.append(nil), w.at)
+	_, err = w.file.WriteAt(t.append(nil), w.at)
 	return at, err
 }
 

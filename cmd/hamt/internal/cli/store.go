@@ -43,7 +43,7 @@ func (f *storeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.location, "store", f.location,
 		"`STORE`: a directory, a .car file, kubo:URL, gateway:URL,URL…, flatfs:DIR; also "+storeVariable)
 	flags.Lookup("store").DefValue = ".hamt" // the help is no place for what the variable says
-	flags.DurationVar(&f.wait, "wait", 10*time.Second, "how long to wait for another process that has the store open")
+	flags.DurationVar(&f.wait, "wait", 10*time.Second, "how long to wait for another process that writes to the store")
 	flags.StringVar(&f.cacheDir, "cache", "", "keep blocks that come from another machine in this `DIR`")
 	flags.Var(&f.cacheSize, "cache-size", "keep no more of them than this `SIZE`")
 	flags.DurationVar(&f.remote.Timeout, "timeout", remote.DefaultTimeout, "how long one request to another machine may take")
@@ -106,7 +106,6 @@ func (f *storeFlags) open() (*open.Options, error) {
 		Embedded: embedded.Options{
 			Wait: f.wait,
 			Warn: func(message string) { f.app.warn("%s", message) },
-			Die:  f.app.die,
 		},
 		Remote:     f.remote,
 		Pin:        f.pin,

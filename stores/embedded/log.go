@@ -1,0 +1,331 @@
+package embedded
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
+)
+
+// The log is text. Every line is a checksum, a space, and an object in JSON: a
+// step from one state of the store to the next, with its number. The first line
+// of a file has a whole state, so that a log that has become long can be begun
+// anew. There are two files that say the same; a line that one has lost is taken
+// from the other.
+
+// logNames are the two copies.
+var logNames = [2]string{"log", "log.copy"}
+
+// step is a line of the log.
+type step struct {
+	Number int        `json:"n"`
+	Time   time.Time  `json:"time"`
+	State  *state     `json:"state,omitempty"` // of the whole store, at the beginning of a file
+	Add    []packLine `json:"add,omitempty"`
+	Remove []string   `json:"remove,omitempty"` // names of packs
+	Names  []nameLine `json:"names,omitempty"`
+}
+
+// state is what the log says.
+type state struct {
+	Next  int                   `json:"next"` // number of a pack that never was
+	Packs []packLine            `json:"packs,omitempty"`
+	Names map[string][]nameStep `json:"names,omitempty"` // what each stood for; at last what it does
+}
+
+// packLine is a pack that counts.
+type packLine struct {
+	Name   string `json:"pack"`
+	Bytes  int64  `json:"bytes"`
+	Blocks int    `json:"blocks"`
+}
+
+// nameLine lets a name stand for a root, or for nothing.
+type nameLine struct {
+	Name string `json:"name"`
+	Root string `json:"root,omitempty"`
+}
+
+// nameStep is what a name came to stand for.
+type nameStep struct {
+	Time time.Time `json:"time"`
+	Root string    `json:"root,omitempty"`
+}
+
+const (
+	// maxLogBytes is more than any log has that begins anew in time.
+	maxLogBytes = 256 << 20
+	// longLogBytes is how long a log may become before it begins anew, and at
+	// least twice as long as its first line.
+	longLogBytes = 256 << 10
+	// keptSteps is how many of a name's steps a log that begins anew keeps.
+	keptSteps = 1000
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// line returns a step as the log has it.
+func (s *step) line() ([]byte, error) {
+	object, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	line := fmt.Appendf(nil, "%08x ", crc32.Checksum(object, castagnoli))
+	return append(append(line, object...), '\n'), nil
+}
+
+// parseLine parses a line without its end, and reports whether it is whole.
+func parseLine(line []byte) (s *step, ok bool) {
+	sum, object, ok := bytes.Cut(line, []byte(" "))
+	if !ok {
+		return nil, false
+	}
+	want, err := strconv.ParseUint(string(sum), 16, 32)
+	if err != nil || len(sum) != 8 || uint32(want) != crc32.Checksum(object, castagnoli) {
+		return nil, false
+	}
+	s = new(step)
+	return s, json.Unmarshal(object, s) == nil
+}
+
+// apply makes a state the one after a step.
+func (st *state) apply(s *step) {
+	if s.State != nil {
+		*st = *s.State
+	}
+	if st.Names == nil {
+		st.Names = map[string][]nameStep{}
+	}
+	st.Packs = slices.DeleteFunc(slices.Clone(st.Packs), func(p packLine) bool { return slices.Contains(s.Remove, p.Name) })
+	for _, p := range s.Add {
+		st.Packs = append(st.Packs, p)
+		if n, ok := packNumber(p.Name); ok {
+			st.Next = max(st.Next, n+1)
+		}
+	}
+	for _, n := range s.Names {
+		st.Names[n.Name] = append(st.Names[n.Name], nameStep{s.Time, n.Root})
+	}
+}
+
+// root returns what a name stands for.
+func (st *state) root(name string) (root cid.Cid, found bool, err error) {
+	steps := st.Names[name]
+	if len(steps) == 0 || steps[len(steps)-1].Root == "" {
+		return cid.Undef, false, nil
+	}
+	root, err = cid.Decode(steps[len(steps)-1].Root)
+	return root, err == nil, err
+}
+
+// clone returns a state that does not change with this one; its history is cut.
+func (st *state) clone() *state {
+	c := &state{Next: st.Next, Packs: slices.Clone(st.Packs), Names: make(map[string][]nameStep, len(st.Names))}
+	for name, steps := range st.Names {
+		c.Names[name] = slices.Clone(steps[max(0, len(steps)-keptSteps):])
+	}
+	return c
+}
+
+// logRead is what is found of the log.
+type logRead struct {
+	state   state
+	last    int      // number of the last step; 0 where there is no log
+	whole   bool     // both copies say all of it and nothing else
+	lengths [2]int64 // of the copies
+	first   int64    // length of the first line
+	gap     error    // a step is lost that others follow
+	damaged []error  // lines that are not whole, and copies that are absent
+}
+
+// readLog reads both copies. The error is that of the file system; what is
+// damaged is in what it returns.
+func readLog(fs filesystem, dir string) (l logRead, err error) {
+	steps := map[int]*step{}
+	whole := [2]bool{}
+	counts := [2]int{}
+	for i, name := range logNames {
+		data, err := readLogFile(fs, filepath.Join(dir, name))
+		if errors.Is(err, os.ErrNotExist) {
+			l.damaged = append(l.damaged, fmt.Errorf("%s is absent", name))
+			continue
+		}
+		if err != nil {
+			return l, err
+		}
+		l.lengths[i] = int64(len(data))
+		whole[i] = true
+		for n := 1; len(data) > 0; n++ {
+			line, rest, ended := bytes.Cut(data, []byte("\n"))
+			data = rest
+			s, ok := parseLine(line)
+			if !ok || !ended {
+				whole[i] = false
+				l.damaged = append(l.damaged, fmt.Errorf("line %d of %s is damaged", n, name))
+				continue
+			}
+			if counts[i]++; counts[i] == 1 {
+				l.first = int64(len(line))
+			}
+			if known, ok := steps[s.Number]; !ok || known.State == nil {
+				steps[s.Number] = s
+			}
+		}
+	}
+	numbers := slices.Sorted(maps.Keys(steps))
+	begin := len(numbers)
+	for begin > 0 { // the last step that has a state
+		if begin--; steps[numbers[begin]].State != nil {
+			break
+		}
+	}
+	for i, n := range numbers[min(begin, len(numbers)):] {
+		s := steps[n]
+		switch {
+		case i == 0 && s.State == nil:
+			l.gap = errors.New("the beginning of the log is damaged in both copies")
+		case i > 0 && n != l.last+1:
+			l.gap = fmt.Errorf("step %d of the log is damaged in both copies, and step %d follows", l.last+1, n)
+		}
+		l.state.apply(s)
+		l.last = n
+	}
+	l.whole = whole[0] && whole[1] && l.lengths[0] == l.lengths[1] && counts[0] == counts[1] && l.last > 0
+	return l, nil
+}
+
+func readLogFile(fs filesystem, path string) ([]byte, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.Size()
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if size > maxLogBytes {
+		return nil, fmt.Errorf("%s has %d bytes, and a log at most %d", path, size, maxLogBytes)
+	}
+	return readFile(fs, path)
+}
+
+// log is the log of a store that is written to.
+type log struct {
+	fs    filesystem
+	dir   string
+	files [2]file
+	end   int64
+	first int64 // length of the line with the state
+	last  int   // number of the last step
+	// failed is why nothing can be appended: a step that failed may be there or
+	// not, and only who reads the log again knows.
+	failed error
+}
+
+// openLog opens the log for writing, as it was read; first it writes it anew if
+// not all of it is in both copies, or it is long.
+func openLog(fs filesystem, dir string, read logRead, now time.Time) (*log, error) {
+	l := &log{fs: fs, dir: dir, last: read.last, end: read.lengths[0], first: read.first}
+	if !read.whole || l.long() {
+		return l, l.rewrite(&read.state, now)
+	}
+	return l, l.open()
+}
+
+func (l *log) long() bool { return l.end > max(longLogBytes, 2*l.first) }
+
+func (l *log) open() (err error) {
+	for i, name := range logNames {
+		if l.files[i], err = l.fs.OpenWrite(filepath.Join(l.dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rewrite begins the log anew with a state. The second copy stays as it is until
+// the first is on the disk.
+func (l *log) rewrite(st *state, now time.Time) error {
+	l.last++
+	line, err := (&step{Number: l.last, Time: now, State: st.clone()}).line()
+	if err != nil {
+		return err
+	}
+	if err := l.close(); err != nil {
+		return err
+	}
+	for _, name := range logNames {
+		if err := replaceFile(l.fs, filepath.Join(l.dir, name), line); err != nil {
+			l.failed = err
+			return err
+		}
+	}
+	l.end, l.first = int64(len(line)), int64(len(line))
+	return l.open()
+}
+
+// append appends a step to both copies, and returns when it is on the disk.
+func (l *log) append(s *step) (err error) {
+	if l.failed != nil {
+		return l.failed
+	}
+	s.Number = l.last + 1
+	line, err := s.line()
+	if err != nil {
+		return err
+	}
+	for _, f := range l.files {
+		if _, err = f.WriteAt(line, l.end); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		synced := make(chan error, 1)
+		go func() { synced <- l.files[1].Sync() }()
+		err = errors.Join(l.files[0].Sync(), <-synced)
+	}
+	if err != nil {
+		l.failed = fmt.Errorf("the log could not be written, and what it has now is not known: %w", err)
+		return l.failed
+	}
+	l.last = s.Number
+	l.end += int64(len(line))
+	return nil
+}
+
+func (l *log) close() (err error) {
+	for i, f := range l.files {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+		l.files[i] = nil
+	}
+	return err
+}
+
+// names returns all names that stand for something, in their order.
+func (st *state) names() (names []stores.Name, err error) {
+	for name := range st.Names {
+		root, found, err := st.root(name)
+		if err != nil {
+			return nil, fmt.Errorf("name %q: %w", name, err)
+		}
+		if found {
+			names = append(names, stores.Name{Name: name, Root: root})
+		}
+	}
+	slices.SortFunc(names, func(a, b stores.Name) int { return cmp.Compare(a.Name, b.Name) })
+	return names, nil
+}
