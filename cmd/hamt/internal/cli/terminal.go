@@ -187,6 +187,8 @@ func newBar(w io.Writer, p *phase) *progressbar.ProgressBar {
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionClearOnFinish(),
+		// Only draw draws: a goroutine of the bar's would do so beside it.
+		progressbar.OptionSetSpinnerChangeInterval(0),
 	)
 }
 
