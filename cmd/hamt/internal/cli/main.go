@@ -44,7 +44,6 @@ type app struct {
 
 	mu       sync.Mutex
 	cleanups []func()
-	dying    sync.Once
 }
 
 const about = `hamt builds, reads and changes IPLD HashMaps (HAMTs): maps of any size, kept in
@@ -189,13 +188,4 @@ func (a *app) cleanUp() {
 		do()
 	}
 	a.cleanups = nil
-}
-
-// die ends the process where it is. Whoever comes second waits for the end.
-func (a *app) die(message string) {
-	a.dying.Do(func() {
-		a.say(message)
-		a.cleanUp()
-		os.Exit(statusFault)
-	})
 }
