@@ -61,7 +61,7 @@ func (w *Writer) Blocks() int { return w.entries.count }
 // Write writes whole sections, as [AppendSection] makes them. A block that is
 // there already is found where it was.
 func (w *Writer) Write(sections []byte) (int, error) {
-	if w.entries.count > maxEntries-len(sections) {
+	if uint64(w.entries.count)+uint64(len(sections)) > maxEntries {
 		return 0, errors.New("the pack is full")
 	}
 	for rest := sections; len(rest) > 0; {
