@@ -30,7 +30,8 @@ import (
 // file of its own, and the last to publish is found there.
 type Builder struct {
 	stores.WritableBase
-	path string
+	path   string
+	target target
 
 	mu       sync.RWMutex
 	sections sections
@@ -46,13 +47,18 @@ type Builder struct {
 var _ stores.Writable = (*Builder)(nil)
 
 // Create begins a CAR that will be at path. The directory has to be there, and
-// to be writable; a file that is there is replaced by Publish.
-func Create(path string) (*Builder, error) {
-	file, err := newTemporary(path)
+// to be writable. A CAR that is there is replaced by Publish, where a symbolic link
+// leads to it also; any other file is not, and the error wraps ErrNotCAR.
+func Create(path string, options ...WriteOption) (*Builder, error) {
+	target, err := newTarget(path, options)
 	if err != nil {
 		return nil, err
 	}
-	b := &Builder{path: path, sections: newSections(), file: file.File, temporary: file}
+	file, err := newTemporary(target)
+	if err != nil {
+		return nil, err
+	}
+	b := &Builder{path: path, target: target, sections: newSections(), file: file.File, temporary: file}
 	b.WritableBase = stores.NewWritableBase(stores.Blocks{Get: b.get, Has: b.has}, b.put)
 	return b, nil
 }
@@ -138,7 +144,7 @@ func (b *Builder) publish(root cid.Cid) error {
 		return err
 	}
 	// Opened anew: not every system renames a file that is open.
-	if b.file, err = os.Open(b.path); err != nil {
+	if b.file, err = os.Open(b.target.path); err != nil {
 		return err
 	}
 	b.temporary, b.root = nil, root
@@ -165,7 +171,7 @@ func (b *Builder) flush(reserve int64) error {
 // move copies what is written to a new temporary file, behind a header of
 // another length.
 func (b *Builder) move(reserve int64) error {
-	to, err := newTemporary(b.path)
+	to, err := newTemporary(b.target)
 	if err != nil {
 		return err
 	}

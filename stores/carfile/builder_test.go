@@ -290,7 +290,7 @@ func TestCannotWrite(t *testing.T) {
 	breaks := map[string]func(t *testing.T, b *Builder){
 		"writing":  func(t *testing.T, b *Builder) { readOnly(t, b) },
 		"renaming": func(t *testing.T, b *Builder) { remove(t, b.temporary.Name()) },
-		"moving":   func(t *testing.T, b *Builder) { b.path = filepath.Join(filepath.Dir(b.path), "absent", "x.car") },
+		"moving":   func(t *testing.T, b *Builder) { b.target.path = filepath.Join(filepath.Dir(b.path), "absent", "x.car") },
 	}
 	for what, broken := range breaks {
 		t.Run(what, func(t *testing.T) {

@@ -100,7 +100,7 @@ func TestWriteFile(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"first", "second"} {
-		if err := WriteFile(path, say(text, nil)); err != nil {
+		if err := WriteFile(path, say(text, nil), WithForce()); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != text {
@@ -111,13 +111,13 @@ func TestWriteFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
-	if err := WriteFile(path, say("third", broken)); !errors.Is(err, broken) {
+	if err := WriteFile(path, say("third", broken), WithForce()); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != "second" {
 		t.Errorf("after a failure: %q, %v", got, err)
 	}
-	if err := WriteFile(path, say("fourth", nil)); err != nil {
+	if err := WriteFile(path, say("fourth", nil), WithForce()); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)

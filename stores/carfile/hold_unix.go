@@ -4,6 +4,7 @@ package carfile
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -24,6 +25,20 @@ func hold(file *os.File) (io.Closer, error) {
 		return nil, errors.Join(err, held.Close())
 	}
 	return held, nil
+}
+
+// syncDir puts a new name on the disk. Some file systems do not know how to sync a
+// directory, and say so; any other error is one.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("cannot sync %s: %w", path, err)
+	}
+	err = fsync(dir)
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, dir.Close())
 }
 
 // removeUnlessHeld removes a temporary file that no process holds. Where the file

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // to take.
 type temporary struct {
 	*os.File
-	target string
+	target target
 	held   io.Closer // as long as it is, nobody takes the file for a left one
 }
 
@@ -23,19 +24,17 @@ func temporaryName(target string) string { return "." + filepath.Base(target) + 
 
 // newTemporary begins a file, and removes those that processes which were
 // killed have left in the same place.
-func newTemporary(target string) (*temporary, error) {
-	if info, err := os.Stat(target); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("cannot write %s: it is there, and no regular file", target)
-	}
+func newTemporary(to target) (*temporary, error) {
+	target := to.path
 	removeLeft(target)
 	for {
-		file, err := os.CreateTemp(filepath.Dir(target), temporaryName(target)+"*")
+		file, err := createTemporary(target)
 		if err != nil {
 			return nil, fmt.Errorf("cannot write %s: %w", target, err)
 		}
 		held, err := hold(file)
 		if err == nil {
-			return &temporary{file, target, held}, nil
+			return &temporary{file, to, held}, nil
 		}
 		_ = file.Close() // nothing is in it
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -62,14 +61,36 @@ func removeLeft(target string) {
 	}
 }
 
+// createTemporary creates a file that nobody else has. Its mode is what the umask
+// leaves of that of any new file, or of the file that is to be replaced: whoever
+// may not read that may not read this.
+func createTemporary(target string) (*os.File, error) {
+	mode := fs.FileMode(0o666)
+	if info, err := os.Stat(target); err == nil {
+		mode = info.Mode().Perm() | 0o600
+	}
+	for {
+		name := fmt.Sprintf("%s%d", temporaryName(target), rand.Uint64())
+		file, err := os.OpenFile(filepath.Join(filepath.Dir(target), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		if !errors.Is(err, fs.ErrExist) {
+			return file, err
+		}
+	}
+}
+
 // fsync is what puts a file or a directory on the disk; tests watch it.
 var fsync = (*os.File).Sync
 
 // place closes the file and puts it, whole and on the disk, under the name of
 // its target.
 func (t *temporary) place() error {
-	if err := t.Chmod(fileMode(t.target)); err != nil {
+	if err := t.target.check(t.target.path); err != nil { // somebody may have put something there
 		return err
+	}
+	if info, err := os.Stat(t.target.path); err == nil {
+		if err := t.Chmod(info.Mode().Perm()); err != nil {
+			return err
+		}
 	}
 	if err := fsync(t.File); err != nil {
 		return err
@@ -77,10 +98,10 @@ func (t *temporary) place() error {
 	if err := t.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(t.Name(), t.target); err != nil {
+	if err := os.Rename(t.Name(), t.target.path); err != nil {
 		return err
 	}
-	return errors.Join(t.held.Close(), syncDir(filepath.Dir(t.target)))
+	return errors.Join(t.held.Close(), syncDir(filepath.Dir(t.target.path)))
 }
 
 // discard removes the file.
@@ -88,23 +109,4 @@ func (t *temporary) discard() {
 	_ = t.Close() // may be closed already
 	_ = os.Remove(t.Name())
 	_ = t.held.Close() // as may this
-}
-
-// fileMode is that of the file that is replaced, or what a new file has.
-func fileMode(path string) os.FileMode {
-	if info, err := os.Stat(path); err == nil {
-		return info.Mode().Perm()
-	}
-	return 0o644
-}
-
-// syncDir puts the new name on the disk, where the system lets a directory be
-// synced.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("cannot sync %s: %w", path, err)
-	}
-	_ = fsync(dir) // some file systems refuse it, and the file itself is synced
-	return dir.Close()
 }

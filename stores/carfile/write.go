@@ -46,9 +46,14 @@ func (w *Writer) Finish() error {
 }
 
 // WriteFile writes a file so that, whatever happens, there is the old file or
-// the whole new one under its name, and nothing else after an error.
-func WriteFile(path string, write func(io.Writer) error) error {
-	file, err := newTemporary(path)
+// the whole new one under its name, and nothing else after an error. A CAR that is
+// there is replaced; any other file is not, and the error wraps ErrNotCAR.
+func WriteFile(path string, write func(io.Writer) error, options ...WriteOption) error {
+	target, err := newTarget(path, options)
+	if err != nil {
+		return err
+	}
+	file, err := newTemporary(target)
 	if err != nil {
 		return err
 	}

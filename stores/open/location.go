@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/embedded"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
 )
@@ -104,9 +105,9 @@ const (
 	Edit
 )
 
-// Check returns early, without opening anything, the error that Open would return:
-// stores.ErrReadOnly, stores.ErrNoStore.
-func (l Location) Check(mode Mode) error {
+// Check returns early, without opening anything, the error that Writing would
+// return: stores.ErrReadOnly, stores.ErrNoStore, carfile.ErrNotCAR.
+func (l Location) Check(mode Mode, o Options) error {
 	switch {
 	case mode == Read:
 		return nil
@@ -114,6 +115,11 @@ func (l Location) Check(mode Mode) error {
 		return fmt.Errorf("%s: a store of this kind %w", l, stores.ErrReadOnly)
 	case l.Kind == CAR && mode != Build:
 		return fmt.Errorf("%s: a CAR that is built %w", l, stores.ErrReadOnly)
+	case l.Kind == CAR:
+		if dir := storeAround(l.Place); dir != "" {
+			return fmt.Errorf("cannot write %s: it is part of the store in %s", l.Place, dir)
+		}
+		return carfile.CheckTarget(l.Place, o.carOptions()...)
 	case l.Kind == Embedded && mode == Edit:
 		// Opening for writing would make a store where there is none.
 		if err := embedded.CheckExists(l.Place); err != nil {
@@ -124,6 +130,48 @@ func (l Location) Check(mode Mode) error {
 		return embedded.CheckWritable(l.Place)
 	}
 	return nil
+}
+
+// storeAround returns the directory of an embedded store in which a file would be;
+// "" where it would be in none.
+func storeAround(path string) string {
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
+	}
+	for {
+		if embedded.CheckExists(dir) == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
+}
+
+// Same reports whether two locations are known to be the same store: a directory
+// or a file, under whatever paths, or the same text.
+func (l Location) Same(other Location) bool {
+	if l == other {
+		return true
+	}
+	return l.local() && other.local() && sameFile(l.Place, other.Place)
+}
+
+func (l Location) local() bool { return l.Kind == Embedded || l.Kind == CAR || l.Kind == Flatfs }
+
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 // Fresh reports whether a store is not there yet, or will be made anew: then it

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/embedded"
 )
 
@@ -64,6 +65,10 @@ func TestCheck(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	thesis := filepath.Join(dir, "thesis.txt")
+	if err := os.WriteFile(thesis, []byte("a thesis"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	absent := filepath.Join(dir, "absent")
 	for _, c := range []struct {
 		at   Location
@@ -77,13 +82,14 @@ func TestCheck(t *testing.T) {
 		{Location{Embedded, dir}, Build, stores.ErrNoStore}, // something else is there
 		{Location{CAR, "x.car"}, Read, nil},
 		{Location{CAR, "x.car"}, Build, nil},
+		{Location{CAR, thesis}, Build, carfile.ErrNotCAR},
 		{Location{CAR, "x.car"}, Add, stores.ErrReadOnly},
 		{Location{CAR, "x.car"}, Edit, stores.ErrReadOnly},
 		{Location{Flatfs, dir}, Build, stores.ErrReadOnly},
 		{Location{Gateway, "http://h"}, Edit, stores.ErrReadOnly},
 		{Location{Kubo, ""}, Edit, nil},
 	} {
-		if err := c.at.Check(c.mode); !errors.Is(err, c.want) {
+		if err := c.at.Check(c.mode, Options{}); !errors.Is(err, c.want) {
 			t.Errorf("%v, mode %d: %v, want %v", c.at, c.mode, err, c.want)
 		}
 		if c.want == nil {
@@ -95,5 +101,65 @@ func TestCheck(t *testing.T) {
 	}
 	if !(Location{Embedded, absent}).Fresh() || (Location{Embedded, there}).Fresh() || !(Location{CAR, there}).Fresh() || (Location{Kubo, ""}).Fresh() {
 		t.Error("which stores are fresh")
+	}
+}
+
+// TestPartOfAStore: a CAR is not written into the directory of a store, whose packs
+// are CARs themselves.
+func TestPartOfAStore(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	s, err := embedded.Open(t.Context(), dir, embedded.Options{Write: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "x.car"), filepath.Join(dir, "packs", "000001.car")} {
+		if err := (Location{CAR, path}).Check(Build, Options{Force: true}); err == nil {
+			t.Errorf("%s may be written", path)
+		}
+	}
+	if err := (Location{CAR, filepath.Join(filepath.Dir(dir), "x.car")}).Check(Build, Options{}); err != nil {
+		t.Errorf("beside a store: %v", err)
+	}
+}
+
+func TestSame(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"a", "b"} {
+		if err := os.Mkdir(name, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile("x.car", []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link("x.car", "hard.car"); err != nil {
+		t.Skip(err)
+	}
+	if err := os.Symlink("x.car", "soft.car"); err != nil {
+		t.Skip(err)
+	}
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"a", "./a", true}, {"a", "embedded:" + filepath.Join(dir, "a"), true}, {"a", "flatfs:a", true}, {"a", "b", false},
+		{"x.car", "hard.car", true}, {"x.car", "soft.car", true}, {"x.car", "car:./x.car", true}, {"x.car", "y.car", false},
+		{"y.car", "y.car", true}, {"kubo:", "kubo:", true}, {"gateway:http://a", "gateway:http://b", false},
+	} {
+		a, err := Parse(c.a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := Parse(c.b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Same(b) != c.want || b.Same(a) != c.want {
+			t.Errorf("%s and %s: want %v", c.a, c.b, c.want)
+		}
 	}
 }

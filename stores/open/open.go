@@ -28,6 +28,16 @@ type Options struct {
 	// kept, CacheBytes of them at most; 0 means cache.DefaultBytes.
 	CacheDir   string
 	CacheBytes int64
+	// Force has a file replaced by a CAR also where it is none.
+	Force bool
+}
+
+// carOptions returns what the options say about how CARs are written.
+func (o Options) carOptions() []carfile.WriteOption {
+	if o.Force {
+		return []carfile.WriteOption{carfile.WithForce()}
+	}
+	return nil
 }
 
 // Reading opens a store for reading.
@@ -57,12 +67,12 @@ func (l Location) Reading(ctx context.Context, o Options) (stores.Store, error) 
 // Writing opens a store for writing, for Build or Edit; stores.ErrReadOnly
 // where there is no such thing.
 func (l Location) Writing(ctx context.Context, mode Mode, o Options) (stores.Writable, error) {
-	if err := l.Check(mode); err != nil {
+	if err := l.Check(mode, o); err != nil {
 		return nil, err
 	}
 	switch l.Kind {
 	case CAR:
-		return carfile.Create(l.Place)
+		return carfile.Create(l.Place, o.carOptions()...)
 	case Kubo:
 		s, err := l.kubo(ctx, o)
 		if err != nil {

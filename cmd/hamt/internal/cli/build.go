@@ -45,13 +45,17 @@ csv     a header; the column --key is the key, the others make a map of strings
 
 The format is told from the extension (.ndjson, .jsonl, .json, .csv) unless
 --format says it; standard input is ndjson. Of a key that comes again the last
-value counts.`
+value counts.
+
+With a .car file as the store, one that is there is replaced when the new one is
+whole. A file that is no CAR is not, but with --force.`
 	flags := c.Flags()
 	flags.StringVar(&b.format, "format", "", "`FORMAT` of the input: ndjson, json or csv")
 	flags.StringVar(&b.column, "key", "", "the `COLUMN` of a CSV that is the key (default: the first)")
 	flags.BoolVar(&b.refuse, "refuse-repeated", false, "refuse input in which a key comes again")
 	nameFlag(flags, &b.name)
 	a.store.pinFlag(flags)
+	a.store.forceFlag(flags)
 	b.layout.add(flags, false)
 	b.blocks.add(flags)
 	b.bulk.add(flags)
@@ -68,6 +72,9 @@ func (b *build) run(ctx context.Context, args []string) error {
 		file = args[0]
 	}
 	if err := checkFile(file); err != nil {
+		return err
+	}
+	if err := to.checkInput(file, b.app.in); err != nil {
 		return err
 	}
 	format, err := input.FormatOf(b.format, file)

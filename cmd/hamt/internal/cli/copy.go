@@ -33,7 +33,8 @@ when all are there. A copy that was interrupted goes on with what is missing.
 
 STORE is what --store takes, which is also where --from is when it is not given.
 A gateway, a Kubo node's directory and a .car file that is there can only be read
-from; a .car file that is copied to is made anew, also after an interruption.
+from; a .car file that is copied to is made anew, also after an interruption. A file that is no CAR is not replaced, but
+with --force.
 
 A new store gets a map from a gateway in few requests, if the gateway gives CARs.
 --cache asks for each block instead, as does a store that has some of them.
@@ -46,6 +47,7 @@ all that they link to themselves.`
 	flags.BoolVar(&c.values, "values", false, "also the blocks that values link to")
 	nameFlag(flags, &c.name)
 	a.store.pinFlag(flags)
+	a.store.forceFlag(flags)
 	return c.layout.reading(command)
 }
 
@@ -63,9 +65,6 @@ func (c *copying) run(ctx context.Context, args []string) error {
 	if c.from == "" {
 		c.from = c.app.store.location
 	}
-	if c.from == c.to {
-		return usage("--from and --to are the same store")
-	}
 	to, err := c.app.store.atForWriting(c.to, open.Build, c.name)
 	if err != nil {
 		return err
@@ -73,6 +72,9 @@ func (c *copying) run(ctx context.Context, args []string) error {
 	from, err := c.app.store.at(c.from)
 	if err != nil {
 		return err
+	}
+	if from.Same(to.Location) {
+		return usage("--from and --to are the same store")
 	}
 	return c.app.readingRootAt(ctx, from, args, 0, func(from stores.Store, root rootRef, _ []string) error {
 		return c.copy(ctx, from, to, root)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/transfer"
 )
 
@@ -27,7 +28,8 @@ func (a *app) exportVerb() *cobra.Command {
 hamt export people -o people.car
 hamt export people -o - | ipfs dag import`, rootAnd(0), e.run)
 	c.Long = `Write a map as a CARv1: its root, and all its blocks depth first. A file that is
-there is replaced when the new one is whole. Blocks that values link to are not
+there is replaced when the new one is whole; one that is no CAR is not, but with
+--force. Blocks that values link to are not
 the map's own; --values takes them along, with all that they link to, behind the
 map's own blocks and in no order. That is needed for those that --inline-bytes
 made.
@@ -37,6 +39,7 @@ hamt copy --to FILE.car has the map in fewer requests, in another order.`
 	flags := c.Flags()
 	flags.StringVarP(&e.file, "output", "o", "", "`FILE` to write, - for standard output")
 	flags.BoolVar(&e.values, "values", false, "also the blocks that values link to")
+	a.store.forceFlag(flags)
 	return e.layout.reading(c)
 }
 
@@ -47,15 +50,41 @@ func (e *export) run(ctx context.Context, args []string) error {
 	if e.file == "-" && isTerminal(e.app.terminal) {
 		return usage("a CAR is nothing for a terminal: send it to a file or a pipe")
 	}
+	target, err := e.target()
+	if err != nil {
+		return err
+	}
 	return e.app.readingRoot(ctx, args, 0, func(s stores.Store, root rootRef, _ []string) error {
 		return e.app.whole(ctx, s, root.cid, &e.layout, func(m *adl.Node) error {
 			write := func(w io.Writer) error { return e.write(ctx, w, s, m, root.cid) }
 			if e.file == "-" {
 				return write(e.app.out)
 			}
-			return carfile.WriteFile(e.file, write)
+			return carfile.WriteFile(e.file, write, target...)
 		})
 	})
+}
+
+// target returns how the file is written, once nothing is to be said against that.
+func (e *export) target() ([]carfile.WriteOption, error) {
+	if e.file == "-" {
+		return nil, nil
+	}
+	from, err := e.app.store.chosen()
+	if err != nil {
+		return nil, err
+	}
+	to := open.Location{Kind: open.CAR, Place: e.file}
+	if from.Same(to) {
+		return nil, usage("%s is the store that is read: it would be replaced", e.file)
+	}
+	if err := to.Check(open.Build, from.options); err != nil {
+		return nil, err
+	}
+	if e.app.store.force {
+		return []carfile.WriteOption{carfile.WithForce()}, nil
+	}
+	return nil, nil
 }
 
 func (e *export) write(ctx context.Context, w io.Writer, s stores.Store, m *adl.Node, root cid.Cid) error {

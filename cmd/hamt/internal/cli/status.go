@@ -10,6 +10,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
 )
 
 // The exit statuses, as the help has them.
@@ -56,7 +57,8 @@ func statusOf(err error) int {
 		return statusInterrupted
 	case errors.As(err, &known):
 		return known.status
-	case errors.As(err, new(*input.Error)), errors.Is(err, stores.ErrReadOnly), isBadEntry(err):
+	case errors.As(err, new(*input.Error)), errors.Is(err, stores.ErrReadOnly),
+		errors.Is(err, carfile.ErrNotCAR), isBadEntry(err):
 		return statusUsage
 	}
 	return statusFault
@@ -85,6 +87,8 @@ func messageOf(err error) string {
 		return "interrupted"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "not done before the --deadline; the same command again goes on with what is there"
+	case errors.Is(err, carfile.ErrNotCAR):
+		return err.Error() + "; --force replaces it"
 	case errors.Is(err, fault.ErrNotHAMT):
 		return err.Error() + "; a map in a Filecoin layout needs --layout"
 	}

@@ -25,6 +25,7 @@ type storeFlags struct {
 	remote      remote.Options
 	credentials string
 	pin         bool
+	force       bool
 
 	options *open.Options // what the flags say together, or nil before the first location
 }
@@ -56,6 +57,11 @@ func (f *storeFlags) add(flags *pflag.FlagSet) {
 // pinFlag is for verbs that make new roots.
 func (f *storeFlags) pinFlag(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.pin, "pin", false, "have Kubo pin the new root, under --name if that is given")
+}
+
+// forceFlag is for verbs that write CARs.
+func (f *storeFlags) forceFlag(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.force, "force", false, "replace a file that is no CAR by one")
 }
 
 // location is where the command line says that a store is. It is parsed once, and
@@ -111,6 +117,7 @@ func (f *storeFlags) open() (*open.Options, error) {
 		Pin:        f.pin,
 		CacheDir:   f.cacheDir,
 		CacheBytes: int64(f.cacheSize),
+		Force:      f.force,
 	}
 	if o.Remote.Retries == 0 {
 		o.Remote.Retries = -1 // what 0 means on the command line
@@ -139,6 +146,28 @@ func (p location) writing(ctx context.Context, mode open.Mode) (stores.Writable,
 	return p.Writing(ctx, mode, p.options)
 }
 
+// checkInput refuses to read what would be replaced by what is made of it. input is
+// where it is read from, if that is a file.
+func (p location) checkInput(file string, input any) error {
+	if p.Kind != open.CAR {
+		return nil
+	}
+	there, err := os.Stat(p.Place)
+	if err != nil {
+		return nil // nothing is there
+	}
+	var in os.FileInfo
+	if opened, ok := input.(*os.File); ok && file == "-" {
+		in, err = opened.Stat()
+	} else if file != "-" {
+		in, err = os.Stat(file)
+	}
+	if err == nil && in != nil && os.SameFile(there, in) {
+		return usage("%s would be replaced while it is read: it is both the input and the store", p.Place)
+	}
+	return nil
+}
+
 // checkWriting returns early what is wrong with the store or the --name flag.
 func (p location) checkWriting(mode open.Mode, name string) error {
 	if name != "" {
@@ -154,7 +183,7 @@ func (p location) checkWriting(mode open.Mode, name string) error {
 	case name != "" && p.Kind == open.CAR:
 		return usage("a CAR has no names")
 	}
-	err := p.Check(mode)
+	err := p.Check(mode, p.options)
 	if errors.Is(err, stores.ErrReadOnly) {
 		return usage("%w: name another with --store", err)
 	}
