@@ -23,8 +23,10 @@ import (
 type build struct {
 	app            *app
 	format, column string
+	delimiter      delimiter
 	name           string
 	refuse         bool
+	allowEmpty     bool
 	layout         layoutFlags
 	blocks         blockFlags
 	bulk           bulkFlags
@@ -41,17 +43,22 @@ Input of any size will do: what does not fit into --memory is sorted on disk.
 
 ndjson  lines {"key":K,"value":V} of DAG-JSON, K a string or bytes
 json    one DAG-JSON map
-csv     a header; the column --key is the key, the others make a map of strings
+csv     a header; the column --key is the key, the others make a map of strings;
+        columns are separated by commas unless --delimiter says something else
 
 The format is told from the extension (.ndjson, .jsonl, .json, .csv) unless
 --format says it; standard input is ndjson. Of a key that comes again the last
-value counts.
+value counts. Where there is nothing in the input, what should have written it has
+failed: that is an error, but with --allow-empty. A JSON map {} and a CSV with a
+header alone are empty maps.
 
 With a .car file as the store, one that is there is replaced when the new one is
 whole. A file that is no CAR is not, but with --force.`
 	flags := c.Flags()
 	flags.StringVar(&b.format, "format", "", "`FORMAT` of the input: ndjson, json or csv")
 	flags.StringVar(&b.column, "key", "", "the `COLUMN` of a CSV that is the key (default: the first)")
+	flags.Var(&b.delimiter, "delimiter", "the `CHARACTER` between the columns of a CSV, such as ';', or tab (default: a comma)")
+	flags.BoolVar(&b.allowEmpty, "allow-empty", false, "make an empty map of input in which there is nothing")
 	flags.BoolVar(&b.refuse, "refuse-repeated", false, "refuse input in which a key comes again")
 	nameFlag(flags, &b.name)
 	a.store.pinFlag(flags)
@@ -84,7 +91,11 @@ func (b *build) run(ctx context.Context, args []string) error {
 	if b.column != "" && format != input.CSV {
 		return usage("--key names a column of a CSV, and the input is %s", format)
 	}
+	if b.delimiter != 0 && format != input.CSV {
+		return usage("--delimiter is for a CSV, and the input is %s", format)
+	}
 	source := sourceOf(file, nil, format, b.column)
+	source.Delimiter = rune(b.delimiter)
 	err = b.app.reading(ctx, args, func(file string, r io.Reader, p *progress) error {
 		source.Reader = r
 		return b.build(ctx, to, source, p)
@@ -134,6 +145,9 @@ func (b *build) build(ctx context.Context, to location, source input.Source, p *
 	}
 	defer closing(bulk, &err)
 	for entry, err := range source.Entries() {
+		if errors.Is(err, input.ErrEmpty) && b.allowEmpty {
+			break
+		}
 		if err != nil {
 			return err
 		}
@@ -155,14 +169,11 @@ func (b *build) build(ctx context.Context, to location, source input.Source, p *
 
 // begin makes the builder. What it refuses are the flags.
 func (b *build) begin(ctx context.Context, late *lateStore, p *progress) (*builder.Bulk, error) {
-	parameters, err := b.layout.params()
+	prototype, err := b.prototype(ctx)
 	if err != nil {
 		return nil, err
 	}
-	links, err := b.blocks.linkPrototype()
-	if err != nil {
-		return nil, err
-	}
+	prototype.LinkSystem = late.linkSystem()
 	options, err := b.bulk.options(b.app, p)
 	if err != nil {
 		return nil, err
@@ -170,13 +181,42 @@ func (b *build) begin(ctx context.Context, late *lateStore, p *progress) (*build
 	if b.refuse {
 		options.Repeated = builder.Refuse
 	}
-	bulk, err := b.blocks.limits(builder.Prototype{
-		Params: parameters, LinkSystem: late.linkSystem(), LinkPrototype: links, Context: ctx,
-	}).NewBulk(options)
+	bulk, err := prototype.NewBulk(options)
 	if err != nil {
 		return nil, usage("%w", plain{err})
 	}
 	return bulk, nil
+}
+
+// prototype returns what the flags say of the map, which has no LinkSystem yet.
+func (b *build) prototype(ctx context.Context) (builder.Prototype, error) {
+	parameters, err := b.layout.params()
+	if err != nil {
+		return builder.Prototype{}, err
+	}
+	links, err := b.blocks.linkPrototype()
+	if err != nil {
+		return builder.Prototype{}, err
+	}
+	return b.blocks.limits(builder.Prototype{Params: parameters, LinkPrototype: links, Context: ctx}), nil
+}
+
+// delimiter is a flag for the delimiter of a CSV.
+type delimiter rune
+
+func (d *delimiter) Type() string { return "character" }
+
+func (d *delimiter) String() string {
+	if *d == 0 {
+		return ""
+	}
+	return string(rune(*d))
+}
+
+func (d *delimiter) Set(text string) error {
+	char, err := input.Delimiter(text)
+	*d = delimiter(char)
+	return err
 }
 
 // options make a place for what goes to disk: one of our own, that is removed

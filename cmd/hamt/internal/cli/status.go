@@ -57,7 +57,7 @@ func statusOf(err error) int {
 		return statusInterrupted
 	case errors.As(err, &known):
 		return known.status
-	case errors.As(err, new(*input.Error)), errors.Is(err, stores.ErrReadOnly),
+	case errors.As(err, new(*input.Error)), errors.Is(err, input.ErrEmpty), errors.Is(err, stores.ErrReadOnly),
 		errors.Is(err, carfile.ErrNotCAR), isBadEntry(err):
 		return statusUsage
 	}
@@ -87,6 +87,8 @@ func messageOf(err error) string {
 		return "interrupted"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "not done before the --deadline; the same command again goes on with what is there"
+	case errors.Is(err, input.ErrEmpty):
+		return err.Error() + "; --allow-empty, or hamt create, makes an empty map"
 	case errors.Is(err, carfile.ErrNotCAR):
 		return err.Error() + "; --force replaces it"
 	case errors.Is(err, fault.ErrNotHAMT):

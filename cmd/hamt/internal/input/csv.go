@@ -1,15 +1,13 @@
 package input
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
@@ -19,24 +17,36 @@ import (
 // of the other columns to strings.
 func (s Source) rows() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		reader := csv.NewReader(withoutBOM(s.Reader))
-		reader.ReuseRecord = true
-		header, err := reader.Read()
+		text, err := s.text()
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		reader := newRowReader(text, cmp.Or(s.Delimiter, ','))
+		header, err := reader.read()
+		for err == nil && len(header) == 1 && !reader.quoted && strings.TrimSpace(header[0]) == "" {
+			header, err = reader.read()
+		}
 		if err == io.EOF {
-			return // empty input is the empty map
+			yield(Entry{}, s.empty())
+			return
 		}
 		if err != nil {
 			yield(Entry{}, s.csvError(reader, err))
 			return
 		}
-		table, err := newTable(slices.Clone(header), s.KeyColumn)
+		header = slices.Clone(header)
+		table, err := newTable(header, s.KeyColumn)
+		if other := s.otherDelimiter(header); other != nil {
+			err = other
+		}
 		if err != nil {
-			yield(Entry{}, s.At(1, err))
+			yield(Entry{}, s.At(reader.line, err))
 			return
 		}
 		var entry Entry
 		for {
-			row, err := reader.Read()
+			row, err := reader.read()
 			if err == io.EOF {
 				return
 			}
@@ -44,7 +54,10 @@ func (s Source) rows() iter.Seq2[Entry, error] {
 				yield(Entry{}, s.csvError(reader, err))
 				return
 			}
-			entry.Line, _ = reader.FieldPos(0)
+			if entry.Line = reader.line; len(row) != len(header) {
+				yield(Entry{}, s.At(entry.Line, errors.New("the row has another number of columns than the header")))
+				return
+			}
 			entry.Key = append(entry.Key[:0], row[table.key]...)
 			if entry.Value, err = table.value(entry.Value[:0], row); err != nil {
 				yield(Entry{}, s.At(entry.Line, err))
@@ -57,26 +70,27 @@ func (s Source) rows() iter.Seq2[Entry, error] {
 	}
 }
 
-// csvError gives an error of the CSV reader its line.
-func (s Source) csvError(reader *csv.Reader, err error) error {
-	var parse *csv.ParseError
-	switch {
-	case errors.Is(err, csv.ErrFieldCount):
-		line, _ := reader.FieldPos(0)
-		return s.At(line, fmt.Errorf("the row has another number of columns than the header"))
-	case errors.As(err, &parse):
-		return s.At(parse.Line, parse.Err)
+// csvError gives an error of the reader of rows its line.
+func (s Source) csvError(reader *rowReader, err error) error {
+	if slices.Contains([]error{errQuote, errBareQuote, errOpenQuote}, err) {
+		return s.At(reader.at, err)
 	}
-	return s.failed(0, err)
+	return s.failed(reader.at, err)
 }
 
-// withoutBOM drops the mark that spreadsheets put in front of UTF-8.
-func withoutBOM(r io.Reader) io.Reader {
-	reader := bufio.NewReaderSize(r, 64<<10)
-	if begin, err := reader.Peek(3); err == nil && bytes.Equal(begin, []byte("\ufeff")) {
-		_, _ = reader.Discard(3) // was peeked, so it is there
+// otherDelimiter returns an error where the header is one column only since it is
+// split at something else. Who says what the delimiter is knows.
+func (s Source) otherDelimiter(header []string) error {
+	if s.Delimiter != 0 || len(header) != 1 {
+		return nil
 	}
-	return reader
+	for _, delimiter := range []struct{ char, flag string }{{";", "';'"}, {"\t", "tab"}, {"|", "'|'"}} {
+		if strings.Contains(header[0], delimiter.char) {
+			return fmt.Errorf("the header is the one column %q: take --delimiter %s to split it, or --delimiter , if it is one",
+				header[0], delimiter.flag)
+		}
+	}
+	return nil
 }
 
 // table is what the header says.

@@ -60,10 +60,11 @@ type Source struct {
 	Name      string // of the file, for errors
 	Format    Format
 	KeyColumn string // in CSV; empty for the first
+	Delimiter rune   // of columns in CSV; 0 for a comma, where the header has one
 }
 
 // Entries reads all entries in their order. The iteration is over after an
-// error.
+// error, which wraps ErrEmpty where there is nothing at all.
 func (s Source) Entries() iter.Seq2[Entry, error] {
 	switch s.Format {
 	case JSON:

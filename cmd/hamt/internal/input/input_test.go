@@ -1,10 +1,13 @@
 package input
 
 import (
+	"bufio"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -41,23 +44,28 @@ func TestEntries(t *testing.T) {
 			[]string{`1:"a"=1`, `4:{"/":{"bytes":"/w"}}=[null]`}},
 		{"ndjson long line", NDJSON, "", "{\"key\":\"a\",\"value\":\"" + long + "\"}\n{\"key\":\"b\",\"value\":2}\n",
 			[]string{`1:"a"="` + long + `"`, `2:"b"=2`}},
-		{"ndjson empty", NDJSON, "", "", nil},
 		{"json", JSON, "", "\n{ \"a\" : 1,\n\"b\\u0041\":\n{\"x\":\"}\\\"\",\n\"y\":[\"]\"]} , \"\":null,\"a\":-2.5}\n",
 			[]string{`2:"a"=1`, `3:"bA"={"x":"}\"","y":["]"]}`, `5:""=null`, `5:"a"=-2.5`}},
 		{"json empty map", JSON, "", " {} ", nil},
-		{"json empty", JSON, "", "\n", nil},
 		{"json slash", JSON, "", `{"/":"x"}`, []string{`1:"/"="x"`}},
 		{"csv", CSV, "", "id,name,b\n1,Alice,x\n\n\"2\",\"Bo\nb\",\n3,C,\"\"\n",
 			[]string{`2:"1"={"b":"x","name":"Alice"}`, `4:"2"={"b":"","name":"Bo\nb"}`, `6:"3"={"b":"","name":"C"}`}},
 		{"csv column", CSV, "name", "\ufeffid,name\n1,Alice\n", []string{`2:"Alice"={"id":"1"}`}},
 		{"csv keys only", CSV, "", "id\n1\n", []string{`2:"1"={}`}},
-		{"csv empty", CSV, "", "", nil},
+		{"csv header alone", CSV, "", "id,name\n", nil},
+		{"csv with CR", CSV, "", "id,name\r1,Alice\r\r2,\"Bo\rb\"\r3,C",
+			[]string{`2:"1"={"name":"Alice"}`, `4:"2"={"name":"Bo\rb"}`, `6:"3"={"name":"C"}`}},
+		{"csv with CR LF", CSV, "", "id,name\r\n1,\"Al\r\nice\"\r\n\r\n2,B\rob\r\n3,\r\n",
+			[]string{`2:"1"={"name":"Al\r\nice"}`, `5:"2"={"name":"B\rob"}`, `6:"3"={"name":""}`}},
+		{"csv with an escaped delimiter", CSV, "", "id,name\n1,\"A;l,i\"\"ce\"\n", []string{`2:"1"={"name":"A;l,i\"ce"}`}},
+		{"ndjson with a mark", NDJSON, "", "\ufeff{\"key\":\"a\",\"value\":1}\n", []string{`1:"a"=1`}},
+		{"json with a mark", JSON, "", "\ufeff{\"a\":1}", []string{`1:"a"=1`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for way, reader := range map[string]io.Reader{
 				"whole": strings.NewReader(c.text), "in small parts": iotest.OneByteReader(strings.NewReader(c.text)),
 			} {
-				got, err := entries(t, Source{reader, "f", c.format, c.column})
+				got, err := entries(t, Source{Reader: reader, Name: "f", Format: c.format, KeyColumn: c.column})
 				if err != nil {
 					t.Fatalf("%s: %v", way, err)
 				}
@@ -100,12 +108,23 @@ func TestBadEntries(t *testing.T) {
 		{JSON, "", "{\"a\":nul}", 1, `where a value should be`},
 		{CSV, "", "a,b\n1,2\n3\n", 3, `another number of columns`},
 		{CSV, "", "a,b\n1,\"2\n", 2, `quote`},
+		{CSV, "", "id;name\n1;x\n", 1, `--delimiter ';'`},
+		{CSV, "", "id\tname\n1\tx\n", 1, `--delimiter tab`},
+		{CSV, "", "id|name\n", 1, `--delimiter '|'`},
+		{CSV, "x", "id;name\n", 1, `--delimiter ';'`},
+		{CSV, "", "a,b\n1,x\"y\n", 2, `quote`},
+		{CSV, "", "a,b\n1,\"x\"y\n", 2, `quote`},
+		{CSV, "", "a,b\r1,2\r3\r", 3, `another number of columns`},
+		{CSV, "", "a\n\"" + strings.Repeat("x", maxText+1), 2, `more than 64 MiB`},
+		{CSV, "", "\xff\xfea\x00", 1, `UTF-16`},
+		{JSON, "", "\xfe\xff\x00{", 1, `UTF-16`},
+		{NDJSON, "", "\xff\xfe{\x00", 1, `UTF-16`},
 		{CSV, "c", "a,b\n1,2\n", 1, `there is no column "c"`},
 		{CSV, "", "a,a\n1,2\n", 1, `two columns are named "a"`},
 		{CSV, "", "a,b\n1,\xff\n", 2, `column "b" is not UTF-8`},
 		{CSV, "", "a,/\n1,x\n", 1, `would read as a link`},
 	} {
-		_, err := entries(t, Source{strings.NewReader(c.text), "f", c.format, c.column})
+		_, err := entries(t, Source{Reader: strings.NewReader(c.text), Name: "f", Format: c.format, KeyColumn: c.column})
 		var bad *Error
 		if !errors.As(err, &bad) {
 			t.Errorf("%s %.40q: %v is no input error", c.format, c.text, err)
@@ -181,4 +200,89 @@ func TestFormatOf(t *testing.T) {
 			t.Errorf("%q %q: %q, %v", c.name, c.file, got, err)
 		}
 	}
+}
+
+// TestEmpty: where there is nothing there is no map.
+func TestEmpty(t *testing.T) {
+	for _, format := range []Format{NDJSON, JSON, CSV} {
+		for _, text := range []string{"", "\n", "\r\n\n", "\ufeff", "\ufeff\n", "  \n\t\n"} {
+			all, err := entries(t, Source{Reader: strings.NewReader(text), Name: "f", Format: format})
+			if len(all) != 0 || !errors.Is(err, ErrEmpty) || !strings.HasPrefix(err.Error(), "f: ") {
+				t.Errorf("%s %q: %v, %v", format, text, all, err)
+			}
+		}
+	}
+	// No changes are changes like any others.
+	for _, err := range (Source{Reader: strings.NewReader("\n"), Name: "f"}).Changes() {
+		t.Error(err)
+	}
+}
+
+func TestDelimiter(t *testing.T) {
+	for text, want := range map[string]rune{
+		";": ';', ",": ',', "|": '|', "tab": '\t', `\t`: '\t', "\t": '\t', "é": 'é', "": 0, ";;": 0, "\"": 0, "\n": 0, "\r": 0, "\xff": 0,
+	} {
+		if got, err := Delimiter(text); got != want || (err == nil) != (want != 0) {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+	for _, c := range []struct {
+		delimiter rune
+		text      string
+		want      string
+	}{
+		{';', "id;name\n1;\"a;b\"\n", `[2:"1"={"name":"a;b"}]`},
+		{'\t', "id\tname\n1\ta,b\n", `[2:"1"={"name":"a,b"}]`},
+		{'é', "idéname\n1éa\n", `[2:"1"={"name":"a"}]`},
+		{',', "id;name\n1;a\n", `[2:"1;a"={}]`},
+	} {
+		got, err := entries(t, Source{Reader: strings.NewReader(c.text), Format: CSV, Delimiter: c.delimiter})
+		if err != nil || fmt.Sprint(got) != c.want {
+			t.Errorf("%q: %v, %v", c.text, got, err)
+		}
+	}
+}
+
+// FuzzRows compares what is read with what encoding/csv reads. It differs where
+// there are CRs, and in what is too long for one entry.
+func FuzzRows(f *testing.F) {
+	for _, text := range []string{"", "a,b\n1,2\n", "\"a\"\"\n\",b\n\n,\n", "\"\"\n", "a\"", "\"a\"b", "\"a", "\xff,é\n", ",", "\n\n\"\""} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		text = strings.ReplaceAll(text, "\r", "")
+		reader := csv.NewReader(strings.NewReader(text))
+		reader.FieldsPerRecord = -1
+		var want [][]string
+		var wantErr error
+		for {
+			row, err := reader.Read()
+			if err == io.EOF {
+				break
+			}
+			if wantErr = err; err != nil {
+				break
+			}
+			line, _ := reader.FieldPos(0)
+			want = append(want, append(row, fmt.Sprint(line)))
+		}
+		ours := newRowReader(bufio.NewReader(strings.NewReader(text)), ',')
+		var got [][]string
+		for {
+			row, err := ours.read()
+			if err == io.EOF && wantErr == nil {
+				break
+			}
+			if err != nil {
+				if wantErr == nil {
+					t.Fatalf("%q: %v", text, err)
+				}
+				break
+			}
+			got = append(got, append(slices.Clone(row), fmt.Sprint(ours.line)))
+		}
+		if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+			t.Fatalf("%q: %q, want %q (%v)", text, got, want, wantErr)
+		}
+	})
 }

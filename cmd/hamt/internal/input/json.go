@@ -17,8 +17,15 @@ import (
 // map; here it is the entry "/": what a file of entries means is not in doubt.
 func (s Source) mapEntries() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		cutter := cutter{reader: bufio.NewReaderSize(s.Reader, 64<<10), line: 1}
-		if err := s.entriesOf(&cutter, yield); err != nil {
+		text, err := s.text()
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		cutter := cutter{reader: text, line: 1}
+		if err := s.entriesOf(&cutter, yield); errors.Is(err, ErrEmpty) {
+			yield(Entry{}, err)
+		} else if err != nil {
 			yield(Entry{}, s.failed(cutter.line, err))
 		}
 	}
@@ -27,7 +34,7 @@ func (s Source) mapEntries() iter.Seq2[Entry, error] {
 func (s Source) entriesOf(c *cutter, yield func(Entry, error) bool) error {
 	first, err := c.skipSpace()
 	if err == io.EOF {
-		return nil // empty input is the empty map
+		return s.empty()
 	}
 	if err != nil {
 		return err

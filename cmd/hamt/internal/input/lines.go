@@ -14,7 +14,11 @@ import (
 // next.
 func (s Source) eachLine() iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
-		reader := bufio.NewReaderSize(s.Reader, 64<<10)
+		reader, err := s.text()
+		if err != nil {
+			yield(line{}, err)
+			return
+		}
 		var long []byte
 		for n := 1; ; n++ {
 			text, err := reader.ReadSlice('\n')
@@ -59,7 +63,9 @@ func readLong(reader *bufio.Reader, text []byte) ([]byte, error) {
 func (s Source) lines() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var record record
+		empty := true
 		for line, err := range s.eachLine() {
+			empty = false
 			if err == nil {
 				err = s.inLine(line, record.read(line.text, false))
 			}
@@ -70,6 +76,9 @@ func (s Source) lines() iter.Seq2[Entry, error] {
 			if !yield(Entry{record.key, record.value, line.number}, nil) {
 				return
 			}
+		}
+		if empty {
+			yield(Entry{}, s.empty())
 		}
 	}
 }
