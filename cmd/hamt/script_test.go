@@ -114,7 +114,7 @@ const fixtures = "../../spec-fixtures"
 //	                      what they print with what stands below them there
 //
 // The variable FIXTURES names the directory of the specification's fixtures, the
-// condition fixtures tells whether it is there, and README is the command's page.
+// condition fixtures reports whether it is there, and README is the command's page.
 func TestScript(t *testing.T) {
 	found, err := filepath.Abs(fixtures)
 	if err != nil {

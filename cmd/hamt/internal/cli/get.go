@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/ipld/go-ipld-prime"
@@ -19,16 +20,23 @@ import (
 func (a *app) getVerb() *cobra.Command {
 	var layout layoutFlags
 	var keys keyFlags
-	var follow bool
+	var follow, path bool
 	c := verb(groupRead, "get [ROOT] KEY", "Print the value of a key in DAG-JSON", `
 hamt get people Alice
 hamt get --follow people Alice
 hamt --store people.car get Alice
-hamt get --hex people 416c696365`, rootAnd(1), func(ctx context.Context, args []string) error {
+hamt get --hex people 416c696365
+ipfs dag get $(hamt get --path people Alice)`, rootAnd(1), func(ctx context.Context, args []string) error {
+		if follow && path {
+			return usage("--path leads to the value itself, and --follow to what it links to: give one of them")
+		}
 		return a.readingMap(ctx, args, 1, &layout, func(m *adl.Node, args []string) error {
 			key, err := keys.key(args[0])
 			if err != nil {
 				return err
+			}
+			if path {
+				return a.printPath(ctx, m, key, &keys)
 			}
 			raw, found, err := m.GetRaw(ctx, key)
 			if err != nil {
@@ -52,10 +60,25 @@ hamt get --hex people 416c696365`, rootAnd(1), func(ctx context.Context, args []
 	})
 	keys.add(c.Flags())
 	c.Flags().BoolVar(&follow, "follow", false, "where the value is a link, print the block it links to")
+	c.Flags().BoolVar(&path, "path", false, "print the path by which other IPFS software finds the value, and not the value")
 	return layout.reading(c)
 }
 
-// followed gives the block that a value links to, in DAG-CBOR; or the value
+// printPath prints where the value of a key stands in the map's blocks: the root's
+// CID and the path from there, which any IPLD software resolves without an ADL.
+func (a *app) printPath(ctx context.Context, m *adl.Node, key []byte, keys *keyFlags) error {
+	location, err := m.Locate(ctx, key)
+	if errors.As(err, new(datamodel.ErrNotExists)) {
+		return absent("key %s is not there", keys.show(key))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "%s/%s\n", location.Blocks[0], location.Path)
+	return err
+}
+
+// followed returns the block that a value links to, in DAG-CBOR; or the value
 // itself where it is no link.
 func followed(ctx context.Context, m *adl.Node, raw []byte) ([]byte, error) {
 	value, err := ipld.Decode(raw, dagcbor.Decode)
