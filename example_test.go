@@ -11,6 +11,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/adl/rot13adl"
 	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/codec/dagjson"
 	"github.com/ipld/go-ipld-prime/datamodel"
@@ -26,6 +27,7 @@ import (
 	"github.com/multiformats/go-multihash"
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -74,7 +76,7 @@ func Example() {
 	// 2
 }
 
-// exampleMap builds a map of a few entries and gives its root.
+// exampleMap builds a map of a few entries and returns its root.
 func exampleMap(lsys *linking.LinkSystem, entries map[string]datamodel.Node) datamodel.Link {
 	txn, err := builder.Prototype{LinkSystem: lsys}.NewTxn()
 	if err != nil {
@@ -440,4 +442,157 @@ func ExampleCaptureErrors() {
 	// Output:
 	// 0 <nil>
 	// true 1
+}
+
+// With PrototypeChooser, FocusedTransform edits a map behind a link: what the
+// link then leads to is the block that a fresh build makes.
+func ExamplePrototypeChooser() {
+	lsys := newLinkSystem()
+	inner := exampleMap(lsys, map[string]datamodel.Node{"color": basicnode.NewString("white")})
+	outer := exampleMap(lsys, map[string]datamodel.Node{"rabbit": basicnode.NewLink(inner)})
+
+	m, err := hamt.Load(context.Background(), lsys, outer)
+	if err != nil {
+		panic(err)
+	}
+	progress := traversal.Progress{Cfg: &traversal.Config{
+		LinkSystem:                     *lsys,
+		LinkTargetNodePrototypeChooser: hamt.PrototypeChooser(lsys),
+	}}
+	changed, err := progress.FocusedTransform(m, datamodel.ParsePath("rabbit/color"),
+		func(traversal.Progress, datamodel.Node) (datamodel.Node, error) {
+			return basicnode.NewString("pink"), nil
+		}, false)
+	if err != nil {
+		panic(err)
+	}
+
+	link, err := changed.LookupByString("rabbit")
+	if err != nil {
+		panic(err)
+	}
+	root, err := link.AsLink()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(root == exampleMap(lsys, map[string]datamodel.Node{"color": basicnode.NewString("pink")}))
+	// Output: true
+}
+
+// Reifier is Reify with options: here for a map in a Filecoin layout, whose
+// blocks do not say what its parameters are.
+func ExampleReifier() {
+	ctx, lsys := context.Background(), newLinkSystem()
+	txn, err := builder.Prototype{LinkSystem: lsys, Params: params.Filecoin()}.NewTxn()
+	if err != nil {
+		panic(err)
+	}
+	if err := txn.SetString("a", basicnode.NewInt(1)); err != nil {
+		panic(err)
+	}
+	_, root, err := txn.Commit(ctx)
+	if err != nil {
+		panic(err)
+	}
+
+	substrate, err := lsys.Load(linking.LinkContext{}, root, basicnode.Prototype.Any)
+	if err != nil {
+		panic(err)
+	}
+	reify := hamt.Reifier(hamt.WithParams(params.Filecoin()))
+	m, err := reify(linking.LinkContext{Ctx: ctx}, substrate, lsys)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(substrate.Kind(), m.Kind(), m.Length())
+	// Output: list map 1
+}
+
+// RootsReifier is ReifyRoots with options: over a LinkSystem that is known to be
+// safe for concurrent use, maps that a traversal meets may load ahead.
+func ExampleRootsReifier() {
+	lsys := newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewInt(1)})
+
+	lsys.NodeReifier = hamt.RootsReifier(hamt.WithReadAhead(16), hamt.WithCacheBytes(1<<20))
+	m, err := lsys.Load(linking.LinkContext{}, root, basicnode.Prototype.Any)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(m.(*adl.Node).ReadAhead())
+	// Output: 16
+}
+
+// With RootsOr two ADLs share a LinkSystem: what is no HAMT is the other's to
+// look at. Beside UnixFS that is hamt.RootsOr(unixfsnode.Reify).
+func ExampleRootsOr() {
+	lsys := newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewInt(1)})
+	secret, err := lsys.Store(linking.LinkContext{}, root.Prototype(), basicnode.NewString("Enoovg"))
+	if err != nil {
+		panic(err)
+	}
+
+	lsys.NodeReifier = hamt.RootsOr(func(_ linking.LinkContext, n datamodel.Node, _ *linking.LinkSystem) (datamodel.Node, error) {
+		if n.Kind() != datamodel.Kind_String {
+			return n, nil
+		}
+		return rot13adl.Reify(n)
+	})
+	for _, link := range []datamodel.Link{root, secret} {
+		node, err := lsys.Load(linking.LinkContext{}, link, basicnode.Prototype.Any)
+		if err != nil {
+			panic(err)
+		}
+		text, err := ipld.Encode(node, dagjson.Encode)
+		fmt.Println(string(text), err)
+	}
+	// Output:
+	// {"a":1} <nil>
+	// "Rabbit" <nil>
+}
+
+// Without a cache every lookup loads the blocks on its way, and memory stays
+// that of the root.
+func ExampleWithCacheBytes() {
+	ctx, lsys := context.Background(), newLinkSystem()
+	entries := map[string]datamodel.Node{}
+	for i := range 1000 {
+		entries[fmt.Sprint("key ", i)] = basicnode.NewInt(int64(i))
+	}
+	root := exampleMap(lsys, entries)
+	for _, limit := range []int64{1 << 20, 0} {
+		m, err := hamt.Load(ctx, lsys, root, hamt.WithCacheBytes(limit))
+		if err != nil {
+			panic(err)
+		}
+		if _, err := m.GetString(ctx, "key 7"); err != nil {
+			panic(err)
+		}
+		fmt.Println(m.CacheStats().Nodes)
+	}
+	// Output:
+	// 1
+	// 0
+}
+
+// A slow store that allows it is asked for more blocks at the same time.
+func ExampleWithReadAhead() {
+	ctx, lsys := context.Background(), newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewInt(1)})
+	m, err := hamt.Load(ctx, lsys, root, hamt.WithReadAhead(256))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(m.ReadAhead())
+	// Output: 256
+}
+
+// Blocks from strangers are refused beyond a size.
+func ExampleWithMaxBlockBytes() {
+	ctx, lsys := context.Background(), newLinkSystem()
+	root := exampleMap(lsys, map[string]datamodel.Node{"a": basicnode.NewBytes(make([]byte, 10_000))})
+	_, err := hamt.Load(ctx, lsys, root, hamt.WithMaxBlockBytes(4096))
+	fmt.Println(errors.Is(err, fault.ErrTooLarge))
+	// Output: true
 }

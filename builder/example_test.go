@@ -4,11 +4,16 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ipld/go-ipld-prime"
+	"github.com/ipld/go-ipld-prime/codec/dagjson"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/fluent/qp"
 	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/ipld/go-ipld-prime/storage/memstore"
 
+	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -184,4 +189,44 @@ func ExamplePrototypeOf() {
 	}
 	fmt.Println(builder.PrototypeOf(m).Params)
 	// Output: sha2-256, bit width 5, bucket size 3
+}
+
+// ReadWith says how the maps that are built are read afterwards.
+func ExamplePrototype_ReadWith() {
+	p := builder.Prototype{LinkSystem: newLinkSystem()}.ReadWith(adl.WithReadAhead(16), adl.WithCacheBytes(1<<20))
+	txn, err := p.NewTxn()
+	if err != nil {
+		panic(err)
+	}
+	m, _, err := txn.Commit(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(m.ReadAhead())
+	// Output: 16
+}
+
+// Code that knows nothing but go-ipld-prime's interfaces changes a map by
+// amending it: the entries that are not assembled stay.
+func ExamplePrototype_AmendingBuilder() {
+	base, err := qp.BuildMap(builder.Prototype{LinkSystem: newLinkSystem()}, 2, func(ma datamodel.MapAssembler) {
+		qp.MapEntry(ma, "Alice", qp.Int(1))
+		qp.MapEntry(ma, "Rabbit", qp.String("late"))
+	})
+	if err != nil {
+		panic(err)
+	}
+
+	nb := base.Prototype().(datamodel.NodePrototypeSupportingAmend).AmendingBuilder(base)
+	ma, err := nb.BeginMap(1)
+	if err != nil {
+		panic(err)
+	}
+	qp.MapEntry(ma, "Rabbit", qp.String("in time"))
+	if err := ma.Finish(); err != nil {
+		panic(err)
+	}
+	text, err := ipld.Encode(nb.Build(), dagjson.Encode)
+	fmt.Println(string(text), err)
+	// Output: {"Alice":1,"Rabbit":"in time"} <nil>
 }
