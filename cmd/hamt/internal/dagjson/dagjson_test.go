@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -72,13 +73,24 @@ func TestRoundTrip(t *testing.T) {
 
 func TestForms(t *testing.T) {
 	for text, want := range map[string]string{
-		`1.0`:                          `1.0`,
-		`1.0e0`:                        `1.0`,
-		`{"b":1,"aa":2}`:               `{"aa":2,"b":1}`,
-		`{"/":{"bytes":"AQ=="}}`:       `{"/":{"bytes":"AQ"}}`,
-		`"\u0001\u001f\u007f/"`:        `"\u0001\u001f\u007f/"`,
-		` [ 1 , "x" ] `:                `[1,"x"]`,
-		`{"/":"z` + someCID[:0] + `"}`: ``,
+		`1.0`:                            `1.0`,
+		`1.0e0`:                          `1.0`,
+		`{"b":1,"aa":2}`:                 `{"aa":2,"b":1}`,
+		`{"/":{"bytes":"AQ=="}}`:         `{"/":{"bytes":"AQ"}}`,
+		`"\u0001\u001f\u007f/"`:          "\"\\u0001\\u001f\u007f/\"",
+		"\"x\u2028y\u2029\u202a\u20a8\"": "\"x\\u2028y\\u2029\u202a\u20a8\"",
+		`1e-7`:                           `1e-7`,
+		`-1.5e-8`:                        `-1.5e-8`,
+		`9.9e-9`:                         `9.9e-9`,
+		`1e-10`:                          `1e-10`,
+		`1e-100`:                         `1e-100`,
+		`1e21`:                           `1e+21`,
+		`0.000001`:                       `0.000001`,
+		`5e-324`:                         `5e-324`,
+		`0e-400`:                         `0.0`,
+		`-0.000e-999`:                    `-0.0`,
+		` [ 1 , "x" ] `:                  `[1,"x"]`,
+		`{"/":"z` + someCID[:0] + `"}`:   ``,
 	} {
 		if want == "" {
 			continue
@@ -95,7 +107,7 @@ func TestForms(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for _, text := range []string{
-		``, ` `, `nul`, `nulL`, `tru`, `01`, `-`, `1.`, `.5`, `1e`, `1e+`, `+1`, `1e400`, `NaN`, `0x10`,
+		``, ` `, `nul`, `nulL`, `tru`, `01`, `-`, `1.`, `.5`, `1e`, `1e+`, `+1`, `1e400`, `1e-400`, `-0.001E-500`, `NaN`, `0x10`,
 		`18446744073709551616`, `-9223372036854775809`,
 		`"`, `"\`, `"\x"`, `"\u12"`, `"\ud800"`, `"\udc00"`, `"\ud800x"`, `"\ud800\u0041"`, "\"\n\"", "\"\xff\"", "\"\\n\xff\"",
 		`[`, `[1`, `[1,`, `[1,]`, `[,1]`, `[1 2]`, `]`, `[1}`,
@@ -135,7 +147,7 @@ func TestFromCBORRefused(t *testing.T) {
 
 func TestLooseFloats(t *testing.T) {
 	for raw, want := range map[string]string{
-		"\xf9\x3c\x00": "1.0", "\xf9\xc0\x00": "-2.0", "\xf9\x00\x01": "5.960464477539063e-08", "\xf9\x7b\xff": "65504.0",
+		"\xf9\x3c\x00": "1.0", "\xf9\xc0\x00": "-2.0", "\xf9\x00\x01": "5.960464477539063e-8", "\xf9\x7b\xff": "65504.0",
 		"\xfa\x40\x48\x00\x00": "3.125", "\xf7": "null", "\x18\x01": "1",
 	} {
 		if got, err := FromCBOR(nil, []byte(raw)); err != nil || string(got) != want {
@@ -208,6 +220,43 @@ func FuzzToCBOR(f *testing.F) {
 		}
 	})
 }
+
+// FuzzToPeer: what is written is what go-ipld-prime writes of the same value, but
+// for floats without a fraction, which it writes as integers, and integers above
+// int64, which it does not write.
+func FuzzToPeer(f *testing.F) {
+	for _, text := range append([]string{`"\u2028\u007f\u0080"`, `1e-7`, `[1.5e-9,1e-10,1e20]`, `{"a":-1e-8}`}, values...) {
+		raw, err := ToCBOR(nil, []byte(text))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		text, err := FromCBOR(nil, raw)
+		if err != nil {
+			return
+		}
+		builder := basicnode.Prototype.Any.NewBuilder()
+		if err := dagcbor.Decode(builder, bytes.NewReader(raw)); err != nil {
+			return // it is stricter
+		}
+		var want bytes.Buffer
+		if err := peer.Encode(builder.Build(), &want); err != nil {
+			if strings.Contains(err.Error(), "out of range of int64") {
+				return
+			}
+			t.Fatalf("%x is written %s, and by the peer not: %v", raw, text, err)
+		}
+		if got := wholeFloat.ReplaceAll(text, []byte("$1")); !bytes.Equal(got, wholeFloat.ReplaceAll(want.Bytes(), []byte("$1"))) {
+			t.Fatalf("%x is written %s, and by the peer %s", raw, text, &want)
+		}
+	})
+}
+
+// wholeFloat is a float without a fraction. Within strings it does no harm: both
+// sides are treated alike.
+var wholeFloat = regexp.MustCompile(`(\d)\.0\b`)
 
 func FuzzFromCBOR(f *testing.F) {
 	for _, text := range values {

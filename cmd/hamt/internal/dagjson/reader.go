@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ipfs/go-cid"
@@ -373,7 +374,9 @@ func (r *Reader) number(dst []byte) ([]byte, error) {
 	text := string(r.text[begin:r.at])
 	if float {
 		f, err := strconv.ParseFloat(text, 64)
-		if err != nil {
+		// What is too small is no zero, although ParseFloat and go-ipld-prime make it one.
+		mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
+		if err != nil || f == 0 && strings.ContainsAny(mantissa, "123456789") {
 			return dst, fail(begin, "number %s is out of range", text)
 		}
 		return appendFloat(dst, f), nil

@@ -208,7 +208,11 @@ func appendJSONFloat(dst []byte, f float64) ([]byte, error) {
 		return dst, fmt.Errorf("%w: %v", ErrNoForm, f)
 	}
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
-		return strconv.AppendFloat(dst, f, 'e', -1, 64), nil
+		dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
+		if n := len(dst); dst[n-4] == 'e' && dst[n-2] == '0' { // e-07, where ECMAScript has e-7
+			dst = append(dst[:n-2], dst[n-1])
+		}
+		return dst, nil
 	}
 	begin := len(dst)
 	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
@@ -224,13 +228,19 @@ func appendBytes(dst, b []byte) []byte {
 	return append(dst, `"}}`...)
 }
 
-// appendString writes a string that is UTF-8.
+// appendString writes a string that is UTF-8. It escapes what go-ipld-prime does:
+// control characters below the space, and the two line ends that JavaScript has
+// beside others.
 func appendString(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	begin := 0
 	for i, c := range s {
-		if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
+		if c >= ' ' && c != '"' && c != '\\' {
+			if c == 0xe2 && len(s) > i+2 && s[i+1] == 0x80 && s[i+2]&^1 == 0xa8 { // U+2028 and U+2029
+				dst = append(append(dst, s[begin:i]...), '\\', 'u', '2', '0', '2', hex[s[i+2]&15])
+				begin = i + 3
+			}
 			continue
 		}
 		dst = append(dst, s[begin:i]...)
