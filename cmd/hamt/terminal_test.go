@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/creack/pty"
 )
@@ -178,4 +179,23 @@ func TestCARToTerminal(t *testing.T) {
 	if err := c.Run(); c.ProcessState.ExitCode() != 2 || !strings.Contains(said.String(), "nothing for a terminal") {
 		t.Errorf("%v, %s", err, &said)
 	}
+}
+
+// TestNothingObeyed: of what a map holds, a terminal obeys nothing. In a pipe
+// values are what DAG-JSON makes of them.
+func TestNothingObeyed(t *testing.T) {
+	p := newPlace(t)
+	const odd = `{"key":"a\u009b31m\u001b[31m","value":"\u0085x\u007f\u202e"}` + "\n"
+	root := p.root(odd, "build")
+	for _, args := range [][]string{
+		{"keys", root}, {"keys", "--json", root}, {"values", root}, {"entries", root}, {"get", root, "a\u009b31m\x1b[31m"},
+	} {
+		text := strings.ReplaceAll(p.inTerminal(nil, args...), "\r\n", "\n")
+		if text == "" || strings.ContainsFunc(strings.TrimSuffix(text, "\n"), func(r rune) bool { return unicode.IsControl(r) || r == '\u202e' }) {
+			t.Errorf("hamt %q: %q", args, text)
+		}
+	}
+	shown := strings.ReplaceAll(p.inTerminal(nil, "entries", root), "\r\n", "\n")
+	p.same("the root of what is shown", p.root(shown, "build"), root)
+	p.same("the root of what is piped", p.root(p.ok("", "entries", root), "build"), root)
 }

@@ -67,14 +67,6 @@ func TestSize(t *testing.T) {
 	}
 }
 
-func TestPrintable(t *testing.T) {
-	for key, want := range map[string]bool{"": true, "a b": true, "é": true, "a\nb": false, "\x7f": false, "\xff": false, "\u0085": false} {
-		if printable([]byte(key)) != want {
-			t.Errorf("%q", key)
-		}
-	}
-}
-
 // TestInterruptible: reading ends with the context, also where the stream has
 // nothing to give.
 func TestInterruptible(t *testing.T) {

@@ -3,14 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/escape"
 )
 
 // printing makes a verb that prints one line for each entry.
@@ -45,7 +44,7 @@ func (a *app) keysVerb() *cobra.Command {
 	var json bool
 	c := a.printing("keys [ROOT]", "Print all keys, one a line", `
 hamt keys people`, func(dst []byte, e adl.Entry) ([]byte, error) {
-		if json || !printable(e.Key()) {
+		if json || !escape.IsPlain(e.Key()) {
 			return dagjson.AppendKey(dst, e.Key()), nil
 		}
 		return append(dst, e.Key()...), nil
@@ -55,19 +54,6 @@ printable text come in DAG-JSON; with --json all do, so that they can be told
 apart for sure.`
 	c.Flags().BoolVar(&json, "json", false, "print keys in DAG-JSON")
 	return c
-}
-
-// printable reports whether a key can stand on a line as it is.
-func printable(key []byte) bool {
-	if !utf8.Valid(key) {
-		return false
-	}
-	for _, r := range string(key) {
-		if unicode.IsControl(r) {
-			return false
-		}
-	}
-	return true
 }
 
 func (a *app) valuesVerb() *cobra.Command {

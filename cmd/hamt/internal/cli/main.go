@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/escape"
 )
 
 // app is one run of the command.
@@ -165,9 +167,10 @@ func noSuchVerb(args []string) error {
 	return usage("there is no verb %q (see hamt --help)", strings.Join(args, " "))
 }
 
-// say prints a line for people.
+// say prints one line for people. What a server or a file calls itself may be in
+// it, and is escaped.
 func (a *app) say(message string) {
-	line := fmt.Sprintf("hamt: %s\n", strings.ReplaceAll(trimPrefix(message), "\n", "; "))
+	line := fmt.Sprintf("hamt: %s\n", escape.Line(strings.ReplaceAll(trimPrefix(message), "\n", "; ")))
 	a.screen.print(func() { fmt.Fprint(a.err, line) })
 }
 

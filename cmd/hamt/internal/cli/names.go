@@ -3,14 +3,19 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/escape"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 )
 
 func (a *app) namesVerb() *cobra.Command {
+	var null, json bool
 	c := verb(groupStore, "names", "List the names of roots", `
 hamt names
 hamt names rm people`, exactly(0), func(ctx context.Context, _ []string) (err error) {
@@ -31,15 +36,35 @@ hamt names rm people`, exactly(0), func(ctx context.Context, _ []string) (err er
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(a.out, "%s\t%s\n", name.Name, name.Root); err != nil {
+			if _, err := a.out.Write(appendName(nil, name, null, json)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	c.Long = "List the names that roots were given with --name: a name, a tab and the CID on\neach line."
+	c.Long = `List the names that roots were given with --name: a name, a tab and the CID on
+each line. A Kubo node may have names of others that would not stay on their line,
+or that a terminal would obey; those come as JSON strings. With --json all do; with
+-0 none does, and a zero byte, which no name has, ends each entry.`
+	c.Flags().BoolVar(&json, "json", false, `print lines {"name":NAME,"root":{"/":CID}}`)
+	c.Flags().BoolVarP(&null, "null", "0", false, "print names as they are, with a zero byte in place of each newline")
+	c.MarkFlagsMutuallyExclusive("json", "null")
 	c.AddCommand(a.removeNamesVerb())
 	return c
+}
+
+// appendName appends a name as names prints it.
+func appendName(dst []byte, name stores.Name, null, json bool) []byte {
+	quoted := func() []byte { return escape.Append(nil, dagjson.AppendKey(nil, []byte(name.Name)), "") }
+	switch {
+	case null:
+		return fmt.Appendf(dst, "%s\t%s\x00", name.Name, name.Root)
+	case json:
+		return fmt.Appendf(dst, "{\"name\":%s,\"root\":{\"/\":\"%s\"}}\n", quoted(), name.Root)
+	case !escape.IsPlain([]byte(name.Name)) || strings.HasPrefix(name.Name, `"`):
+		return fmt.Appendf(dst, "%s\t%s\n", quoted(), name.Root)
+	}
+	return fmt.Appendf(dst, "%s\t%s\n", name.Name, name.Root)
 }
 
 var errNoNames = usage("a store of this kind has no names")

@@ -11,6 +11,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/escape"
 )
 
 func isTerminal(stream any) bool {
@@ -147,7 +149,8 @@ func (s *screen) print(do func()) {
 	do()
 }
 
-// beside writes whole lines to a terminal in which there may be a bar.
+// beside writes whole lines to a terminal in which there may be a bar. What a
+// terminal would obey is escaped: a key may hold anything.
 type beside struct {
 	to     io.Writer
 	screen *screen
@@ -174,7 +177,8 @@ func (b *beside) finish() error {
 }
 
 func (b *beside) print(text []byte) (err error) {
-	b.screen.print(func() { _, err = b.to.Write(text) })
+	shown := escape.Append(nil, text, "\n\t")
+	b.screen.print(func() { _, err = b.to.Write(shown) })
 	return err
 }
 
