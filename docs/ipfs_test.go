@@ -3,6 +3,7 @@ package docs_test
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -149,3 +150,74 @@ func dedent(code string) string {
 	}
 	return strings.TrimRight(out.String(), "\n") + "\n"
 }
+
+// link is where a link or an image of a page leads, inline or by reference.
+var link = regexp.MustCompile(`\]\(([^()\s]+)\)|(?m)^\[[^\]]+\]: (\S+)$`)
+
+// code is what is no text on a page.
+var code = regexp.MustCompile("(?sm)^```.*?^```|`[^`\n]*`")
+
+// TestLinks: what the pages of this repository link to in it exists, down to the
+// heading.
+func TestLinks(t *testing.T) {
+	if _, err := os.Stat("../go.work"); err != nil {
+		t.Skip("the files are in the repository")
+	}
+	checked := 0
+	err := filepath.WalkDir("..", func(page string, entry fs.DirEntry, err error) error {
+		name := entry.Name()
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (name == "node_modules" || name == "testdata" || name[0] == '.' && name != ".." && name != ".github"):
+			return filepath.SkipDir
+		case entry.IsDir() || filepath.Ext(name) != ".md":
+			return nil
+		}
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return err
+		}
+		for _, match := range link.FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
+			target := match[1] + match[2]
+			if strings.Contains(target, "://") {
+				continue
+			}
+			checked++
+			file, heading, _ := strings.Cut(target, "#")
+			if file = filepath.Join(filepath.Dir(page), file); strings.HasPrefix(target, "#") {
+				file = page
+			}
+			there, err := headings(file)
+			if err != nil {
+				t.Errorf("%s links to %s: %v", page, target, err)
+			} else if heading != "" && !there[heading] {
+				t.Errorf("%s links to %s, which has no such heading", page, target)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checked == 0 {
+		t.Fatal("no links")
+	}
+}
+
+// headings returns the anchors of a page's headings, or none of what is no page.
+func headings(file string) (map[string]bool, error) {
+	if _, err := os.Stat(file); err != nil || filepath.Ext(file) != ".md" {
+		return nil, err
+	}
+	text, err := os.ReadFile(file)
+	anchors := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if title := strings.TrimLeft(line, "#"); title != line {
+			anchors[anchor.Replace(strings.ToLower(strings.TrimSpace(title)))] = true
+		}
+	}
+	return anchors, err
+}
+
+var anchor = strings.NewReplacer(" ", "-", "`", "", ",", "", ".", "", ":", "", "?", "", "(", "", ")", "", "/", "")
