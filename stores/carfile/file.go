@@ -58,9 +58,30 @@ func (c *File) index() error {
 	// The file, and not a mapping of it into memory: a file that is cut short
 	// while it is open is an error then, and not the end of the process.
 	in := &readerAt{file: c.file, buffer: make([]byte, 0, 64<<10)}
-	index, err := carv2.GenerateIndex(io.NewSectionReader(in, 0, info.Size()), Limits()...)
+	sections := io.NewSectionReader(in, 0, info.Size())
+	version, err := carv2.ReadVersion(sections, Limits()...)
 	if err != nil {
 		return early(err)
+	}
+	if _, err := sections.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	limits := Limits()
+	if version == 1 {
+		limits = padded()
+	}
+	index, err := carv2.GenerateIndex(sections, limits...)
+	if err != nil {
+		return early(err)
+	}
+	if version == 1 {
+		at, err := sections.Seek(0, io.SeekCurrent)
+		if err == nil {
+			err = checkPadding(sections, at)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if c.blocks, err = blockstore.NewReadOnly(in, index, Limits()...); err != nil {
 		return err

@@ -27,12 +27,16 @@ type Reader struct {
 // counter counts what is read through it.
 type counter struct {
 	*bufio.Reader
-	n int64
+	n    int64
+	last byte // that was read
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n += int64(n)
+	if n > 0 {
+		c.last = p[n-1]
+	}
 	return n, err
 }
 
@@ -40,6 +44,7 @@ func (c *counter) ReadByte() (byte, error) {
 	b, err := c.Reader.ReadByte()
 	if err == nil {
 		c.n++
+		c.last = b
 	}
 	return b, err
 }
@@ -47,7 +52,7 @@ func (c *counter) ReadByte() (byte, error) {
 // NewReader reads the header of a CAR. name is for errors.
 func NewReader(r io.Reader, name string) (*Reader, error) {
 	in := &counter{Reader: bufio.NewReaderSize(r, 1<<20)}
-	car, err := carv2.NewBlockReader(in, Limits()...)
+	car, err := carv2.NewBlockReader(in, padded()...)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a CAR, or is damaged: %w", name, early(err))
 	}
@@ -67,6 +72,15 @@ func (r *Reader) Blocks() iter.Seq2[Block, error] {
 			if errors.Is(err, io.EOF) && r.in.n == begin {
 				return
 			}
+			if errors.Is(err, io.EOF) && r.in.n == begin+1 && r.in.last == 0 {
+				// Only a CARv1 goes on to the end of what is read.
+				if err = errPaddedV2; r.car.Version == 1 {
+					err = checkPadding(r.in, r.in.n)
+				}
+				if err == nil {
+					return
+				}
+			}
 			if err != nil {
 				yield(Block{}, fmt.Errorf("%s: %w", r.name, early(err)))
 				return
@@ -77,6 +91,8 @@ func (r *Reader) Blocks() iter.Seq2[Block, error] {
 		}
 	}
 }
+
+var errPaddedV2 = errors.New("a section has no bytes")
 
 // early says that a file ends where more has to come.
 func early(err error) error {

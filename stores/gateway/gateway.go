@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ipfs/go-cid"
 
@@ -28,7 +29,8 @@ type Store struct {
 var _ stores.Store = (*Store)(nil)
 
 // Open makes a store of the gateways at some URLs, which are asked in this
-// order. Nothing is sent yet.
+// order. A URL may end in /ipfs/, as people see it in front of CIDs. Nothing is sent
+// yet.
 func Open(_ context.Context, urls []string, o Options) (*Store, error) {
 	if len(urls) == 0 {
 		return nil, errors.New("no gateway is named")
@@ -39,6 +41,7 @@ func Open(_ context.Context, urls []string, o Options) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("gateway: %w", err)
 		}
+		base.Path = strings.TrimRight(strings.TrimSuffix(base.Path, "/ipfs"), "/")
 		s.sources = append(s.sources, &source{name: "gateway " + base.String(), base: base, client: s.client})
 	}
 	s.Base = stores.NewBase(stores.Blocks{Get: s.get, Has: s.has, Checked: true})

@@ -18,32 +18,56 @@ import (
 func (a *app) importVerb() *cobra.Command {
 	var name string
 	var layout layoutFlags
+	var given []string
 	c := verb(groupStore, "import FILE.car", "Copy a CAR into the store and print its roots", `
 hamt import people.car --name people`, exactly(1), func(ctx context.Context, args []string) error {
 		to, err := a.store.chosenForWriting(open.Add, name)
 		if err != nil {
 			return err
 		}
+		roots, err := decodeRoots(given)
+		if err != nil {
+			return err
+		}
 		return a.reading(ctx, args, func(file string, r io.Reader, p *progress) error {
-			return a.importCAR(ctx, file, r, to, name, &layout)
+			return a.importCAR(ctx, file, r, to, roots, name, &layout)
 		})
 	})
 	c.Long = `Copy all blocks of a CAR, version 1 or 2, into the store, each checked against
 its CID, and print the roots that the CAR names, one a line. A root that is not
-a whole map is an error, and then none is printed.`
+a whole map is an error, and then none is printed. --root says which roots are
+meant where the CAR names none, or others.`
+	c.Flags().StringSliceVar(&given, "root", nil, "the `CID` of a root, in place of those that the CAR names")
 	nameFlag(c.Flags(), &name)
 	a.store.pinFlag(c.Flags())
 	return layout.reading(c)
 }
 
-func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to location, name string, layout *layoutFlags) (err error) {
+// decodeRoots returns the CIDs that --root has.
+func decodeRoots(given []string) (roots []cid.Cid, err error) {
+	for _, text := range given {
+		root, err := cid.Decode(text)
+		if err != nil {
+			return nil, usage("--root %s: it is not a CID", text)
+		}
+		roots = append(roots, root)
+	}
+	return roots, nil
+}
+
+// importCAR copies a CAR. Without roots, those count that it names.
+func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to location, roots []cid.Cid, name string,
+	layout *layoutFlags,
+) (err error) {
 	in, err := carfile.NewReader(r, file)
 	if err != nil {
 		return err
 	}
-	roots := in.Roots()
 	if len(roots) == 0 {
-		return fmt.Errorf("%s names no root", file)
+		roots = in.Roots()
+	}
+	if len(roots) == 0 {
+		return fmt.Errorf("%s names no root: say with --root which is meant", file)
 	}
 	if name != "" && len(roots) != 1 {
 		return usage("%s has %d roots, and --name can name only one", file, len(roots))
