@@ -26,7 +26,7 @@ hamt get people Alice
 hamt get --follow people Alice
 hamt --store people.car get Alice
 hamt get --hex people 416c696365
-ipfs dag get $(hamt get --path people Alice)`, rootAnd(1), func(ctx context.Context, args []string) error {
+ipfs dag get $(hamt --store kubo: get --path people Alice)`, rootAnd(1), func(ctx context.Context, args []string) error {
 		if follow && path {
 			return usage("--path leads to the value itself, and --follow to what it links to: give one of them")
 		}
