@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -372,6 +373,46 @@ func TestReadAhead(t *testing.T) {
 	}
 	if most.Load() > 64 {
 		t.Errorf("%d requests in flight", most.Load())
+	}
+}
+
+// TestExamples runs the examples in the help of all verbs that need a node, in the
+// order of the help: export is the last, since ipfs dag import takes the name from
+// a pin that has one. TestScript in cmd/hamt runs the others.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	node := daemon.Start(t, nil)
+	m := newMachine(t, node)
+	people := m.ok(`{"key":"Alice","value":1}`, "build", "--name", "people")
+	m.ok("", "copy", "people", "--to", "kubo:", "--pin", "--name", "people")
+
+	var verbs []string
+	for _, match := range regexp.MustCompile(`(?m)^  ([a-z]+)  `).FindAllStringSubmatch(m.ok("", "--help"), -1) {
+		verbs = append(verbs, match[1])
+	}
+	printed := map[string]string{}
+	for _, verb := range verbs {
+		_, after, _ := strings.Cut(m.ok("", verb, "--help"), "Examples:\n")
+		examples, _, _ := strings.Cut(after, "\n\n")
+		for line := range strings.Lines(examples) {
+			line = strings.TrimSpace(line)
+			if !strings.Contains(line, "ipfs ") && !strings.Contains(line, "kubo:") {
+				continue
+			}
+			shell := node.Shell("PATH=$HAMT:$PATH\n" + line)
+			shell.Dir = m.dir
+			shell.Env = append(shell.Env, "HAMT="+commandDir, "HAMT_STORE=")
+			out, err := shell.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", line, err, out)
+			}
+			printed[verb] += string(out)
+		}
+	}
+	for verb, want := range map[string]string{"copy": people, "export": people, "get": "1"} {
+		if !strings.Contains(printed[verb], want) {
+			t.Errorf("the examples of %s print %q, without %s", verb, printed[verb], want)
+		}
 	}
 }
 
