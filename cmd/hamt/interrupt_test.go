@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,7 @@ func TestInterrupted(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(p.dir, "spill"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		c := p.command(ctx, "build", "--memory", "64KiB", "--spill", "spill", "--name", "people")
@@ -50,6 +51,89 @@ func TestInterrupted(t *testing.T) {
 		p.same("stdout, stderr", out.String()+errOut.String(), "hamt: interrupted\n")
 		p.isEmpty("spill")
 		p.same("the store", p.ok("", "names"), "people\t"+root+"\n")
+	}
+}
+
+// TestSpilledByKilled: what a build that is killed leaves is in a directory with the name of
+// its process, and the next build removes it, but not that of one which is running.
+func TestSpilledByKilled(t *testing.T) {
+	p := newPlace(t)
+	if err := os.Mkdir(filepath.Join(p.dir, "spill"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	start := func() *exec.Cmd {
+		t.Helper()
+		c := p.command(t.Context(), "build", "--memory", "64KiB", "--spill", "spill")
+		stdin, err := c.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		writeLines(stdin, 20_000) // and no end of the input
+		waitFor(t, "spilled runs", func() bool { return len(spilled(t, p, c)) > 0 })
+		return c
+	}
+	killed, running := start(), start()
+	if err := killed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = killed.Wait() // it was killed
+	if len(spilled(t, p, killed)) == 0 {
+		t.Fatal("nothing was left")
+	}
+	p.root(people, "build", "--spill", "spill")
+	if found := spilled(t, p, killed); len(found) > 0 {
+		t.Errorf("left behind: %v", found)
+	}
+	if len(spilled(t, p, running)) == 0 {
+		t.Error("what a running build spilled is gone")
+	}
+	if err := running.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	_ = running.Wait() // the status is for TestInterrupted
+	p.isEmpty("spill")
+}
+
+// spilled are the runs that a process has spilled.
+func spilled(t *testing.T, p place, c *exec.Cmd) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(p.dir, "spill", fmt.Sprintf("hamt-%d-*", c.Process.Pid), "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestNohup: where SIGHUP is ignored, as under nohup, the command goes on.
+func TestNohup(t *testing.T) {
+	p := newPlace(t)
+	if err := os.Mkdir(filepath.Join(p.dir, "spill"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), "sh", "-c", `trap "" HUP; exec hamt build --memory 64KiB --spill spill`)
+	c.Dir, c.Env = p.dir, p.command(t.Context()).Env
+	stdin, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	writeLines(stdin, 20_000)
+	waitFor(t, "spilled runs", func() bool { return len(spilled(t, p, c)) > 0 })
+	if err := c.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if err := stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil || !strings.HasPrefix(out.String(), "baf") {
+		t.Errorf("%v, %s", err, &out)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/spill"
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 )
@@ -220,17 +220,17 @@ func (d *delimiter) Set(text string) error {
 }
 
 // options make a place for what goes to disk: one of our own, that is removed
-// also where the process ends in the middle.
+// also where the process ends in the middle or, where it is killed, by the next.
 func (f *bulkFlags) options(a *app, p *progress) (builder.BulkOptions, error) {
-	dir, err := os.MkdirTemp(f.spill, "hamt-")
+	dir, err := spill.New(f.spill)
 	if err != nil {
 		return builder.BulkOptions{}, usage("no place for --spill: %w", err)
 	}
-	a.onExit(func() { _ = os.RemoveAll(dir) }) // nothing more can be done
+	a.onExit(func() { _ = dir.Remove() }) // nothing more can be done
 	boundMemory(int64(f.memory))
 	return builder.BulkOptions{
 		MemoryBytes: int64(f.memory),
-		SpillDir:    dir,
+		SpillDir:    dir.Path,
 		Progress: func(at builder.BulkProgress) {
 			if at.Blocks > 0 {
 				p.set(at.Blocks)

@@ -66,7 +66,7 @@ input; 3 a fault in the store or in the data; 130 interrupted.`
 
 // Main runs the command and returns its exit status.
 func Main(args []string, in io.Reader, out, err io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	// Whoever asks a second time does not want to wait for the end.
 	defer context.AfterFunc(ctx, stop)()
@@ -94,6 +94,16 @@ func Main(args []string, in io.Reader, out, err io.Writer) int {
 		a.say(message)
 	}
 	return status
+}
+
+// endings are the signals that end the command in good order. SIGHUP is one, when a
+// terminal is closed, unless it was said that it is none, as nohup does.
+func endings() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // The groups of verbs in the help.
