@@ -62,6 +62,25 @@ func (s *Store) mergeSmall(ctx context.Context) {
 	}
 }
 
+// Usage is what a store takes on the disk.
+type Usage struct {
+	Packs  int
+	Bytes  int64 // of the packs
+	Blocks int   // in them: one that is in two packs counts twice
+}
+
+// Usage returns what the store takes. What was put and not synced does not count.
+func (s *Store) Usage() (u Usage) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, p := range s.state.Packs {
+		u.Packs++
+		u.Bytes += p.Bytes
+		u.Blocks += p.Blocks
+	}
+	return u
+}
+
 // Compact merges all packs into as few as there can be, of a GiB each. Every block
 // that can be read is kept, once. A store that was opened before goes on reading
 // what it opened.

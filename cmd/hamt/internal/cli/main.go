@@ -152,6 +152,7 @@ func (a *app) command() *cobra.Command {
 		a.blocksVerb(), a.statVerb(), a.verifyVerb(),
 		a.buildVerb(), a.createVerb(), a.applyVerb(), a.setVerb(), a.deleteVerb(), a.rebuildVerb(),
 		a.importVerb(), a.exportVerb(), a.copyVerb(), a.namesVerb(),
+		a.compactVerb(),
 		a.versionVerb(),
 	)
 	return root
