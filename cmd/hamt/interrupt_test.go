@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,12 +19,13 @@ import (
 
 // TestInterrupted: Ctrl-C in the middle of a build leaves nothing behind.
 func TestInterrupted(t *testing.T) {
+	hangUp(t)
 	p := newPlace(t)
 	root := p.root(people, "build", "--name", "people")
 	if err := os.Mkdir(filepath.Join(p.dir, "spill"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, ending := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		c := p.command(ctx, "build", "--memory", "64KiB", "--spill", "spill", "--name", "people")
@@ -41,12 +43,12 @@ func TestInterrupted(t *testing.T) {
 			found, err := filepath.Glob(filepath.Join(p.dir, "spill", "*", "*", "*"))
 			return err == nil && len(found) > 0
 		})
-		if err := c.Process.Signal(signal); err != nil {
+		if err := c.Process.Signal(ending); err != nil {
 			t.Fatal(err)
 		}
 		err = c.Wait()
 		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 130 {
-			t.Errorf("%v: %v", signal, err)
+			t.Errorf("%v: %v", ending, err)
 		}
 		p.same("stdout, stderr", out.String()+errOut.String(), "hamt: interrupted\n")
 		p.isEmpty("spill")
@@ -57,6 +59,7 @@ func TestInterrupted(t *testing.T) {
 // TestSpilledByKilled: what a build that is killed leaves is in a directory with the name of
 // its process, and the next build removes it, but not that of one which is running.
 func TestSpilledByKilled(t *testing.T) {
+	hangUp(t)
 	p := newPlace(t)
 	if err := os.Mkdir(filepath.Join(p.dir, "spill"), 0o755); err != nil {
 		t.Fatal(err)
@@ -95,6 +98,15 @@ func TestSpilledByKilled(t *testing.T) {
 	}
 	_ = running.Wait() // the status is for TestInterrupted
 	p.isEmpty("spill")
+}
+
+// hangUp lets SIGHUP end the commands of this test, even where the tests were
+// started by nohup: a signal that is caught, and not ignored, has its default
+// action in a child process.
+func hangUp(t *testing.T) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 }
 
 // spilled are the runs that a process has spilled.
