@@ -1,6 +1,10 @@
 package trie
 
 import (
+	"context"
+	"runtime"
+	"sync/atomic"
+
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 )
@@ -13,14 +17,14 @@ const (
 	// maxBatches is how many goroutines do so at the same time: more would be
 	// faster than a walker reads.
 	maxBatches = 4
-	// batchAfter is how many nodes a walker enters before other goroutines parse
+	// batchAfter is how many nodes a walk enters before other goroutines parse
 	// for it: it does not pay for small maps, and walks that are soon broken off.
 	batchAfter = 16
 )
 
-// readAheadMode is how a walker reads ahead. A slow store is asked for many
+// readAheadMode is how a walk reads ahead. A slow store is asked for many
 // blocks at the same time, each in a goroutine of its own: there the time goes
-// by in waiting. A fast one is asked for one block after another, by the walker
+// by in waiting. A fast one is asked for one block after another, by the walk
 // itself: there the time goes into checking and parsing, which other processors
 // do, a batch of blocks at a time. So a store is asked concurrently only where
 // that pays.
@@ -32,43 +36,94 @@ const (
 	concurrent
 )
 
-func (w *Walker) mode() readAheadMode {
+// reader has the nodes of one tree in memory when the turn of each comes on a walk.
+// It is for the goroutine that walks.
+type reader struct {
+	ctx     context.Context
+	tree    *Tree
+	retain  blockio.Retention
+	budget  *budget       // shared with the other readers of the walk
+	wake    chan struct{} // a load or a batch has ended; shared, too
+	batches int           // parsed at the same time at most; 0 for none at all
+	entered int           // nodes
+	next    []*load       // to be started together
+	parsing atomic.Int64  // batches
+}
+
+// load is a node below the root that a walk comes to.
+type load struct {
+	above    *block.Node // the parent's node
+	position int         // of the link to here, in the parent
+	depth    int
+	node     *block.Node
+	err      error
+	done     chan struct{} // closed when the load ahead, or its batch, ends; nil if there was none
+	loaded   bool          // node and err are there, and seen by the walk
+	shared   bool          // somebody else is loading it, so it is not read ahead
+}
+
+// init readies a reader for a walk over a tree.
+func (r *reader) init(ctx context.Context, t *Tree, b *budget, wake chan struct{}) {
+	r.ctx, r.tree, r.budget, r.wake = ctx, t, b, wake
+	if b.requests > 1 {
+		r.retain = blockio.KeepIfRoom
+	}
+	if processors := runtime.GOMAXPROCS(0); processors > 1 {
+		r.batches = min(processors, maxBatches)
+	}
+}
+
+func (r *reader) mode() readAheadMode {
 	switch {
-	case w.budget.requests < 2:
+	case r.budget.requests < 2:
 		return serial
-	case w.tree.loader.Slow():
+	case r.tree.loader.Slow():
 		return concurrent
-	case w.batches > 0 && w.entered > batchAfter:
+	case r.batches > 0 && r.entered > batchAfter:
 		return batched
 	}
 	return serial
 }
 
-// enter makes sure that a visit is loaded.
-func (w *Walker) enter(v *Visit) error {
-	if err := w.ctx.Err(); err != nil { // loads from the cache do not check it
+// room reports whether one more load, or batch, may begin.
+func (r *reader) room(mode readAheadMode) bool {
+	switch mode {
+	case concurrent:
+		return r.budget.room()
+	case batched:
+		return r.parsing.Load() < int64(r.batches)
+	}
+	return false
+}
+
+// enter makes sure that a node is loaded, whose turn has come; readAhead starts
+// loading what comes next on the walk, this node first. Faults come without link
+// and path.
+func (r *reader) enter(l *load, readAhead func()) error {
+	r.entered++
+	if err := r.ctx.Err(); err != nil { // loads from the cache do not check it
 		return err
 	}
-	if v.done == nil {
-		w.readAhead() // from this visit on
+	if l.done == nil {
+		readAhead()
 	}
-	if v.done == nil { // its turn has come, whatever the budget says
-		if err := w.waitForRoom(); err != nil {
+	if l.done == nil { // its turn has come, whatever the budget says
+		if err := r.waitForRoom(); err != nil {
 			return err
 		}
-		if w.mode() != concurrent {
-			v.node, v.err = w.load(v)
-			v.loaded = true
-			return v.err
+		if r.mode() != concurrent {
+			r.load(l)
+			l.loaded = true
+			return l.err
 		}
-		w.start(v)
+		r.start(l)
 	}
-	if err := w.wait(v); err != nil {
+	if err := r.wait(l, readAhead); err != nil {
 		return err
 	}
-	w.budget.take(v.depth, memoryOf(v.node))
-	w.readAhead()
-	return v.err
+	r.budget.take(l.depth, memoryOf(l.node))
+	readAhead()
+	return l.err
 }
 
 // memoryOf returns what a node takes in memory, 0 for nil.
@@ -80,209 +135,166 @@ func memoryOf(node *block.Node) int {
 }
 
 // waitForRoom waits until one more request may be under way.
-func (w *Walker) waitForRoom() error {
-	for !w.budget.room() {
+func (r *reader) waitForRoom() error {
+	for !r.budget.room() {
 		select {
-		case <-w.wake:
-		case <-w.ctx.Done():
-			return w.ctx.Err()
+		case <-r.wake:
+		case <-r.ctx.Done():
+			return r.ctx.Err()
 		}
 	}
 	return nil
 }
 
 // wait waits for a load, and begins others meanwhile.
-func (w *Walker) wait(v *Visit) error {
+func (r *reader) wait(l *load, readAhead func()) error {
 	for {
 		select {
-		case <-v.done:
-			v.loaded = true
+		case <-l.done:
+			l.loaded = true
 			return nil
 		default:
 		}
-		w.readAhead()
+		readAhead()
 		select {
-		case <-v.done:
-		case <-w.wake:
-		case <-w.ctx.Done():
-			return w.ctx.Err()
+		case <-l.done:
+		case <-r.wake:
+		case <-r.ctx.Done():
+			return r.ctx.Err()
 		}
 	}
 }
 
-func (w *Walker) load(v *Visit) (*block.Node, error) {
-	node, err := w.tree.child(w.ctx, v.above, v.position, v.depth, w.retain)
-	if err != nil {
-		return nil, locatedCID(err, v.CID(), v.Path())
+func (r *reader) load(l *load) {
+	l.node, l.err = r.tree.child(r.ctx, l.above, l.position, l.depth, r.retain)
+	if l.err != nil {
+		l.node = nil
 	}
-	return node, nil
 }
 
 // start begins a load in a goroutine of its own, which ends with it.
-func (w *Walker) start(v *Visit) {
-	v.done = make(chan struct{})
-	w.budget.begin(v.depth)
+func (r *reader) start(l *load) {
+	l.done = make(chan struct{})
+	r.budget.begin(l.depth)
 	go func() {
-		v.node, v.err = w.load(v)
-		w.budget.end(v.depth, memoryOf(v.node))
-		w.ended(v.done)
+		r.load(l)
+		r.budget.end(l.depth, memoryOf(l.node))
+		r.ended(l.done)
 	}()
 }
 
-// ended tells the walker that a load or a batch has ended.
-func (w *Walker) ended(done chan struct{}) {
+// ended tells the walk that a load or a batch has ended.
+func (r *reader) ended(done chan struct{}) {
 	close(done)
 	select {
-	case w.wake <- struct{}{}:
+	case r.wake <- struct{}{}:
 	default:
 	}
 }
 
-// parseBatch is what the walker has read and another goroutine parses.
+// parseBatch is what the walk has read and another goroutine parses.
 type parseBatch struct {
-	visits []*Visit
-	blocks []blockio.Unparsed // of the visits
+	loads  []*load
+	blocks []blockio.Unparsed // of the loads
 	done   chan struct{}
 }
 
-// startBatch reads the blocks of the visits in w.next, as long as the store is
+// startBatch reads the blocks of the loads in r.next, as long as the store is
 // fast and the budget allows it, and parses them in a goroutine.
-func (w *Walker) startBatch() {
+func (r *reader) startBatch() {
 	b := &parseBatch{done: make(chan struct{})}
-	w.parsing.Add(1)
+	r.parsing.Add(1)
 	defer func() { // even if the store panics: others may wait for what was read
 		if len(b.blocks) == 0 { // all of it is in memory already, or being loaded by others
-			w.parse(b)
+			r.parse(b)
 		} else {
-			go w.parse(b)
+			go r.parse(b)
 		}
 	}()
-	for _, v := range w.next {
-		if w.mode() != batched || !w.budget.fits(v.depth) {
+	for _, l := range r.next {
+		if r.mode() != batched || !r.budget.fits(l.depth) {
 			break
 		}
-		w.read(v, b)
+		r.read(l, b)
 	}
-	w.next = w.next[:0]
+	r.next = r.next[:0]
 }
 
-// read reads the block of a visit into a batch. One that another walk or lookup
+// read reads the block of a load into a batch. One that another walk or lookup
 // is loading is left until its turn comes.
-func (w *Walker) read(v *Visit, b *parseBatch) {
-	node, block, err := w.tree.loader.Read(w.ctx, v.above, v.position)
+func (r *reader) read(l *load, b *parseBatch) {
+	node, block, err := r.tree.loader.Read(r.ctx, l.above, l.position)
 	switch {
 	case block.IsRead():
-		b.visits, b.blocks = append(b.visits, v), append(b.blocks, block)
-		w.budget.hold(v.depth, block.Len())
+		b.loads, b.blocks = append(b.loads, l), append(b.blocks, block)
+		r.budget.hold(l.depth, block.Len())
 	case node != nil || err != nil:
-		w.budget.hold(v.depth, 0)
-		w.arrived(v, node, err)
-		w.budget.resize(v.depth, memoryOf(v.node))
+		r.budget.hold(l.depth, 0)
+		r.arrived(l, node, err)
+		r.budget.resize(l.depth, memoryOf(l.node))
 	default:
-		v.shared = true
+		l.shared = true
 		return
 	}
-	v.done = b.done
+	l.done = b.done
 }
 
-func (w *Walker) parse(b *parseBatch) {
-	for i, v := range b.visits {
+func (r *reader) parse(b *parseBatch) {
+	for i, l := range b.loads {
 		block := b.blocks[i]
 		length := block.Len() // Parse takes the block away
-		node, err := w.tree.loader.Parse(block, w.tree.params)
-		w.arrived(v, node, err)
-		w.budget.resize(v.depth, memoryOf(v.node)-length)
+		node, err := r.tree.loader.Parse(block, r.tree.params)
+		r.arrived(l, node, err)
+		r.budget.resize(l.depth, memoryOf(l.node)-length)
 	}
-	w.parsing.Add(-1)
-	w.ended(b.done)
+	r.parsing.Add(-1)
+	r.ended(b.done)
 }
 
-// arrived sets the node or the error of a visit.
-func (w *Walker) arrived(v *Visit, node *block.Node, err error) {
+// arrived sets the node or the error of a load.
+func (r *reader) arrived(l *load, node *block.Node, err error) {
 	if err == nil {
-		err = w.tree.checkDepth(node, v.depth)
+		err = r.tree.checkDepth(node, l.depth)
 	}
-	if err != nil {
-		v.err = locatedCID(err, v.CID(), v.Path())
-		return
-	}
-	v.node = node
-}
-
-// readAhead starts loading what comes next, as far as the budget allows.
-func (w *Walker) readAhead() {
-	mode := w.mode()
-	if !w.room(mode) {
-		return
-	}
-	w.next = w.next[:0]
-	w.lookAhead(mode)
-	if len(w.next) >= minBatch {
-		w.startBatch()
+	if l.err = err; err == nil {
+		l.node = node
 	}
 }
 
-// lookAhead looks at what comes next until there is no room for more.
-func (w *Walker) lookAhead(mode readAheadMode) {
-	for i := len(w.stack) - 1; i >= 0; i-- {
-		f := w.stack[i]
-		if f.visit.node.Links() == 0 {
-			continue
-		}
-		for c := f.child; c < f.visit.node.Links(); c++ {
-			if !w.look(&f.visit.expand()[c], mode) {
-				return
-			}
-		}
+// look starts a load, or adds it to the next batch. loaded reports whether it has
+// ended, and more whether there is room for others.
+func (r *reader) look(l *load, mode readAheadMode) (loaded, more bool) {
+	if l.loaded {
+		return true, true
 	}
-}
-
-// look starts loading a visit, or adds it to the next batch, or looks at its
-// children if it is loaded already. It returns false if there is no room for more.
-func (w *Walker) look(v *Visit, mode readAheadMode) bool {
-	if !v.loaded {
-		if v.done == nil {
-			if v.shared {
-				return true
-			}
-			if !w.budget.fits(v.depth) {
-				return false
-			}
-			if mode == concurrent {
-				w.start(v)
-			} else if w.next = append(w.next, v); len(w.next) < batchSize {
-				return true
-			} else {
-				w.startBatch()
-			}
-			return w.room(mode)
-		}
+	if l.done != nil {
 		select {
-		case <-v.done:
-			v.loaded = true
+		case <-l.done:
+			l.loaded = true
 		default:
-			return true
 		}
+		return l.loaded, true
 	}
-	if v.node == nil || v.node.Links() == 0 {
-		return true
+	if l.shared {
+		return false, true
 	}
-	children := v.expand()
-	for i := range children {
-		if !w.look(&children[i], mode) {
-			return false
-		}
+	if !r.budget.fits(l.depth) {
+		return false, false
 	}
-	return true
+	if mode == concurrent {
+		r.start(l)
+	} else if r.next = append(r.next, l); len(r.next) < batchSize {
+		return false, true
+	} else {
+		r.startBatch()
+	}
+	return false, r.room(mode)
 }
 
-// room reports whether one more load, or batch, may begin.
-func (w *Walker) room(mode readAheadMode) bool {
-	switch mode {
-	case concurrent:
-		return w.budget.room()
-	case batched:
-		return w.parsing.Load() < int64(w.batches)
+// flush starts what look has left for the next batch, unless it is too little.
+func (r *reader) flush() {
+	if len(r.next) >= minBatch {
+		r.startBatch()
 	}
-	return false
+	r.next = r.next[:0]
 }

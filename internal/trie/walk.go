@@ -2,12 +2,9 @@ package trie
 
 import (
 	"context"
-	"runtime"
-	"sync/atomic"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 )
@@ -29,36 +26,34 @@ const maxMisplaced = 1 << 16
 // load or batch under way, and those end by themselves. Cancelling the context
 // ends loads early. A Walker is for one goroutine.
 type Walker struct {
-	ctx       context.Context
-	tree      *Tree
+	reader
 	nodesOnly bool // do not stop at buckets
 	begun     bool
-	entered   int // nodes below the root
 	misplaced int // nodes: see maxMisplaced
 	stack     []frame
+}
 
-	// How nodes come to be in memory when their turn comes: see ahead.go.
-	retain  blockio.Retention
-	budget  *budget
-	batches int           // parsed at the same time at most; 0 for none at all
-	next    []*Visit      // to be started together
-	wake    chan struct{} // a load or a batch has ended
-	parsing atomic.Int64  // batches
+// place is where a node stands in its tree.
+type place struct {
+	parent *place
+	index  int // in the parent
+	depth  int // 0 for the root
+}
+
+// path returns the path of a place.
+func (p *place) path() fault.Path {
+	path := make(fault.Path, p.depth)
+	for at := p; at.parent != nil; at = at.parent {
+		path[at.depth-1] = at.index
+	}
+	return path
 }
 
 // Visit is a node on a walk, with its path to the root.
 type Visit struct {
-	parent   *Visit
-	above    *block.Node // the parent's node
-	position int         // of the link to here, in the parent
-	index    int         // of the same
-	depth    int         // 0 for the root
-	node     *block.Node
-	err      error
-	children []Visit       // one for each link, in order; nil until expand
-	done     chan struct{} // closed when the load ahead, or its batch, ends; nil if there was none
-	loaded   bool          // node and err are there, and seen by the walker
-	shared   bool          // somebody else is loading it, so it is not read ahead
+	place
+	load
+	children []Visit // one for each link, in order; nil until expand
 }
 
 type frame struct {
@@ -95,13 +90,8 @@ const (
 // Walk returns a walker over nodes and their buckets, with at most ahead loads in
 // flight; 1 means that nothing is loaded before it is needed.
 func (t *Tree) Walk(ctx context.Context, ahead int) *Walker {
-	w := &Walker{ctx: ctx, tree: t, budget: walkBudget(ahead), wake: make(chan struct{}, 1)}
-	if ahead > 1 {
-		w.retain = blockio.KeepIfRoom
-	}
-	if processors := runtime.GOMAXPROCS(0); processors > 1 {
-		w.batches = min(processors, maxBatches)
-	}
+	w := &Walker{}
+	w.init(ctx, t, walkBudget(ahead), make(chan struct{}, 1))
 	return w
 }
 
@@ -116,7 +106,7 @@ func (t *Tree) WalkNodes(ctx context.Context, ahead int) *Walker {
 func (w *Walker) Next() (Event, bool) {
 	if !w.begun {
 		w.begun = true
-		root := &Visit{node: w.tree.root, loaded: true}
+		root := &Visit{load: load{node: w.tree.root, loaded: true}}
 		if err := w.ctx.Err(); err != nil {
 			return Event{Kind: Failed, Visit: root, Err: err}, true
 		}
@@ -139,11 +129,13 @@ func (w *Walker) Next() (Event, bool) {
 			return Event{Kind: AtBucket, Visit: f.visit, position: uint32(position)}, true
 		}
 		child := &f.visit.expand()[f.child]
-		w.entered++
-		err := w.enter(child)
+		err := w.enter(&child.load, w.readAhead)
 		f.child++
+		if err != nil {
+			err = locatedCID(err, child.CID(), child.Path())
+		}
 		// Up to that many nodes there is no need to look.
-		if err != nil || w.entered > maxMisplaced && child.node.Links() == 0 && !w.tree.leadsTo(child) {
+		if err != nil || w.entered > maxMisplaced && child.node.Links() == 0 && !w.tree.leadsTo(child.node, &child.place) {
 			w.misplaced++
 		}
 		if w.misplaced > maxMisplaced {
@@ -159,24 +151,27 @@ func (w *Walker) Next() (Event, bool) {
 	return Event{}, false
 }
 
-// leadsTo reports whether the hash of the first key in a node leads to its visit.
-func (t *Tree) leadsTo(v *Visit) bool {
-	for position := range v.node.Len() {
-		if b := v.node.Bucket(position); b.Next() {
-			return t.leads(b.Key(), v)
+// leadsTo reports whether the hash of the first key in a node leads to its place.
+func (t *Tree) leadsTo(node *block.Node, p *place) bool {
+	for position := range node.Len() {
+		if node.IsLink(position) {
+			continue
+		}
+		if b := node.Bucket(position); b.Next() {
+			return t.leads(b.Key(), p)
 		}
 	}
 	return false
 }
 
-// leads reports whether the hash of a key leads to a visit.
-func (t *Tree) leads(key []byte, v *Visit) bool {
+// leads reports whether the hash of a key leads to a place.
+func (t *Tree) leads(key []byte, p *place) bool {
 	var buf keyhash.Buffer
 	digest := t.hasher.Sum(&buf, key)
-	if !hasBits(8*len(digest), v.depth, t.params.BitWidth) {
+	if !hasBits(8*len(digest), p.depth, t.params.BitWidth) {
 		return false
 	}
-	for at := v; at.parent != nil; at = at.parent {
+	for at := p; at.parent != nil; at = at.parent {
 		if keyhash.Index(digest, at.parent.depth, t.params.BitWidth) != at.index {
 			return false
 		}
@@ -187,11 +182,11 @@ func (t *Tree) leads(key []byte, v *Visit) bool {
 // Placed reports whether the hash of a key leads to the element at index of the
 // node at a visit.
 func (t *Tree) Placed(key []byte, v *Visit, index int) bool {
-	if !t.leads(key, v) {
+	if !t.leads(key, &v.place) {
 		return false
 	}
 	var buf keyhash.Buffer
-	return keyhash.Index(t.hasher.Sum(&buf, key), v.depth, t.params.BitWidth) == index
+	return keyhash.Index(t.hasher.Sum(&buf, key), v.place.depth, t.params.BitWidth) == index
 }
 
 func (w *Walker) push(v *Visit) { w.stack = append(w.stack, frame{visit: v}) }
@@ -211,7 +206,8 @@ func (v *Visit) expand() []Visit {
 		v.children = make([]Visit, 0, v.node.Links())
 		v.node.Indexes(func(position, index int) bool {
 			if v.node.IsLink(position) {
-				v.children = append(v.children, Visit{parent: v, above: v.node, position: position, index: index, depth: v.depth + 1})
+				depth := v.place.depth + 1
+				v.children = append(v.children, Visit{place: place{&v.place, index, depth}, load: load{above: v.node, position: position, depth: depth}})
 			}
 			return true
 		})
@@ -223,7 +219,7 @@ func (v *Visit) expand() []Visit {
 func (v *Visit) Node() *block.Node { return v.node }
 
 // Depth returns the node's depth, 0 for the root.
-func (v *Visit) Depth() int { return v.depth }
+func (v *Visit) Depth() int { return v.place.depth }
 
 // CID returns the node's binary CID, nil for the root.
 func (v *Visit) CID() []byte {
@@ -234,10 +230,45 @@ func (v *Visit) CID() []byte {
 }
 
 // Path returns the node's path.
-func (v *Visit) Path() fault.Path {
-	path := make(fault.Path, v.depth)
-	for at := v; at.parent != nil; at = at.parent {
-		path[at.depth-1] = at.index
+func (v *Visit) Path() fault.Path { return v.path() }
+
+// readAhead starts loading what comes next, as far as the budget allows.
+func (w *Walker) readAhead() {
+	if mode := w.mode(); w.room(mode) {
+		w.lookAhead(mode)
+		w.flush()
 	}
-	return path
+}
+
+// lookAhead looks at what comes next until there is no room for more.
+func (w *Walker) lookAhead(mode readAheadMode) {
+	for i := len(w.stack) - 1; i >= 0; i-- {
+		f := w.stack[i]
+		if f.visit.node.Links() == 0 {
+			continue
+		}
+		for c := f.child; c < f.visit.node.Links(); c++ {
+			if !w.lookAt(&f.visit.expand()[c], mode) {
+				return
+			}
+		}
+	}
+}
+
+// lookAt looks at a visit, and at its children if it is loaded. It returns false if
+// there is no room for more.
+func (w *Walker) lookAt(v *Visit, mode readAheadMode) bool {
+	if loaded, more := w.look(&v.load, mode); !loaded {
+		return more
+	}
+	if v.node == nil || v.node.Links() == 0 {
+		return true
+	}
+	children := v.expand()
+	for i := range children {
+		if !w.lookAt(&children[i], mode) {
+			return false
+		}
+	}
+	return true
 }
