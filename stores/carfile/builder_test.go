@@ -22,7 +22,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
-func create(t *testing.T, path string) *Builder {
+func create(t testing.TB, path string) *Builder {
 	t.Helper()
 	b, err := Create(path)
 	if err != nil {
@@ -36,7 +36,7 @@ func create(t *testing.T, path string) *Builder {
 	return b
 }
 
-func put(t *testing.T, b *Builder, blocks ...Block) {
+func put(t testing.TB, b *Builder, blocks ...Block) {
 	t.Helper()
 	for _, block := range blocks {
 		if err := b.Put(t.Context(), block.CID, block.Data); err != nil {
@@ -45,7 +45,7 @@ func put(t *testing.T, b *Builder, blocks ...Block) {
 	}
 }
 
-func publish(t *testing.T, b *Builder, root cid.Cid) {
+func publish(t testing.TB, b *Builder, root cid.Cid) {
 	t.Helper()
 	if err := b.Publish(t.Context(), root); err != nil {
 		t.Fatal(err)

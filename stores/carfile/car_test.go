@@ -14,7 +14,7 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-func block(t *testing.T, n int) Block {
+func block(t testing.TB, n int) Block {
 	t.Helper()
 	data := fmt.Appendf(nil, "block %d", n)
 	c, err := cid.V1Builder{Codec: cid.Raw, MhType: multihash.SHA2_256}.Sum(data)
@@ -24,7 +24,7 @@ func block(t *testing.T, n int) Block {
 	return Block{c, data}
 }
 
-func write(t *testing.T, w io.Writer, root cid.Cid, blocks ...Block) {
+func write(t testing.TB, w io.Writer, root cid.Cid, blocks ...Block) {
 	t.Helper()
 	out, err := NewWriter(w, root)
 	if err != nil {

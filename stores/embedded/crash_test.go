@@ -171,7 +171,7 @@ func newUser(seed uint64, fs filesystem) *user {
 
 // session opens the store, does some things, and closes it, unless something
 // fails.
-func (u *user) session(t *testing.T, steps int) (err error) {
+func (u *user) session(t testing.TB, steps int) (err error) {
 	s, err := Open(t.Context(), crashDir, Options{Write: true, fs: u.fs})
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func (u *user) session(t *testing.T, steps int) (err error) {
 	return nil
 }
 
-func namesOf(t *testing.T, s *Store) map[string]cid.Cid {
+func namesOf(t testing.TB, s *Store) map[string]cid.Cid {
 	t.Helper()
 	names := map[string]cid.Cid{}
 	for name, err := range s.Names(t.Context()) {
@@ -223,7 +223,7 @@ func (u *user) doing(do func(p *promised)) {
 	do(&u.next)
 }
 
-func (u *user) step(t *testing.T, s *Store) error {
+func (u *user) step(t testing.TB, s *Store) error {
 	var root cid.Cid
 	put := map[cid.Cid][]byte{}
 	for range u.random.IntN(12) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,8 @@ const (
 	lockName   = "lock"
 	packsDir   = "packs"
 	packSuffix = ".car"
+	// maxPackNumber is larger than the number of any pack. Nobody gets there.
+	maxPackNumber = math.MaxInt32
 )
 
 func packName(n int) string { return fmt.Sprintf("%06d%s", n, packSuffix) }
@@ -26,7 +29,7 @@ func packName(n int) string { return fmt.Sprintf("%06d%s", n, packSuffix) }
 // packNumber returns the number in the name of a pack.
 func packNumber(name string) (n int, ok bool) {
 	_, err := fmt.Sscanf(name, "%d"+packSuffix, &n)
-	return n, err == nil && n > 0 && name == packName(n)
+	return n, err == nil && 0 < n && n < maxPackNumber && name == packName(n)
 }
 
 func (s *Store) packPath(name string) string { return filepath.Join(s.dir, packsDir, name) }

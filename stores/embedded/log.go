@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,6 +71,8 @@ const (
 	// longLogBytes is how long a log may become before it begins anew, and at
 	// least twice as long as its first line.
 	longLogBytes = 256 << 10
+	// maxSteps is the number of the last step of a log. Nobody gets there.
+	maxSteps = math.MaxInt32
 	// keptSteps is how many of a name's steps a log that begins anew keeps.
 	keptSteps = 1000
 )
@@ -82,8 +85,12 @@ func (s *step) line() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	line := fmt.Appendf(nil, "%08x ", crc32.Checksum(object, castagnoli))
-	return append(append(line, object...), '\n'), nil
+	return appendLine(nil, object), nil
+}
+
+// appendLine appends a line whose object has the right checksum.
+func appendLine(dst, object []byte) []byte {
+	return fmt.Appendf(dst, "%08x %s\n", crc32.Checksum(object, castagnoli), object)
 }
 
 // parseLine parses a line without its end, and reports whether it is whole.
@@ -97,7 +104,41 @@ func parseLine(line []byte) (s *step, ok bool) {
 		return nil, false
 	}
 	s = new(step)
-	return s, json.Unmarshal(object, s) == nil
+	return s, json.Unmarshal(object, s) == nil && s.valid()
+}
+
+// valid reports whether a step says what a store may have written: what names its
+// packs names no other file, and every root is one.
+func (s *step) valid() bool {
+	packs, names := slices.Clone(s.Add), slices.Clone(s.Names)
+	for _, name := range s.Remove {
+		packs = append(packs, packLine{Name: name})
+	}
+	if st := s.State; st != nil {
+		if st.Next < 0 || st.Next > maxPackNumber {
+			return false
+		}
+		packs = append(packs, st.Packs...)
+		for name, steps := range st.Names {
+			for _, step := range steps {
+				names = append(names, nameLine{name, step.Root})
+			}
+		}
+	}
+	for _, p := range packs {
+		if _, ok := packNumber(p.Name); !ok || p.Bytes < 0 || p.Blocks < 0 {
+			return false
+		}
+	}
+	for _, n := range names {
+		if n.Root == "" {
+			continue // it stands for nothing
+		}
+		if _, err := cid.Decode(n.Root); err != nil {
+			return false
+		}
+	}
+	return 0 < s.Number && s.Number <= maxSteps
 }
 
 // apply makes a state the one after a step.

@@ -35,7 +35,7 @@ type fakeNode struct {
 	imports [][]carfile.Block
 }
 
-func newFakeNode(t *testing.T) *fakeNode {
+func newFakeNode(t testing.TB) *fakeNode {
 	t.Helper()
 	f := &fakeNode{over: make(chan struct{}), blocks: map[string][]byte{}, asked: map[string]int{}}
 	f.Server = httptest.NewServer(f)
@@ -133,7 +133,7 @@ func (f *fakeNode) times(command string) int {
 	return f.asked[command]
 }
 
-func openFake(t *testing.T, f *fakeNode, o Options) *Store {
+func openFake(t testing.TB, f *fakeNode, o Options) *Store {
 	t.Helper()
 	if o.Remote.Timeout == 0 {
 		o.Remote.Timeout = 2 * time.Second
@@ -151,7 +151,7 @@ func openFake(t *testing.T, f *fakeNode, o Options) *Store {
 }
 
 // testBlock makes the n-th test block, of 100 bytes.
-func testBlock(t *testing.T, n int) carfile.Block {
+func testBlock(t testing.TB, n int) carfile.Block {
 	t.Helper()
 	data := bytes.Repeat(fmt.Appendf(nil, "%010d", n), 10)
 	c, err := cid.V1Builder{Codec: cid.Raw, MhType: multihash.SHA2_256}.Sum(data)
