@@ -45,7 +45,7 @@ func TestSharedSubtreesEnd(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			if err := use(ctx, hamttest.Load(t, s, root), ""); err == nil || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("it does not end: %v", err)

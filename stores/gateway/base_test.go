@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ipfs/go-cid"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/storetest"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
 )
 
 func TestBase(t *testing.T) {
@@ -15,6 +17,6 @@ func TestBase(t *testing.T) {
 		for c, data := range blocks {
 			b.Bag[c.KeyString()] = data
 		}
-		return open(t, once, serve(t, honest(b)))
+		return open(t, remote.Options{Retries: -1, Timeout: time.Minute}, serve(t, honest(b)))
 	})
 }
