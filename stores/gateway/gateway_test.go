@@ -196,7 +196,7 @@ func TestRefusedConnection(t *testing.T) {
 	c := b.raw("x")
 	gone, good := serve(t, nil), serve(t, honest(b))
 	gone.Close()
-	if _, err := open(t, once, gone).Get(t.Context(), c); !remote.Temporary(err) || !strings.Contains(err.Error(), gone.URL) {
+	if _, err := open(t, once, gone).Get(t.Context(), c); !remote.Nobody(err) || !strings.Contains(err.Error(), gone.URL) {
 		t.Errorf("%v", err)
 	}
 	if _, err := open(t, once, gone, good).Get(t.Context(), c); err != nil {

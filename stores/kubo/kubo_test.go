@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -312,5 +313,21 @@ func TestPinOfAbsent(t *testing.T) {
 	}
 	if n := f.times("pin/add"); n != 1 {
 		t.Errorf("pinned %d times", n)
+	}
+}
+
+// TestNobodyThere: a node that does not run is told of at once, with what to look at.
+func TestNobodyThere(t *testing.T) {
+	server := httptest.NewServer(nil)
+	server.Close()
+	var warned []string
+	s, err := Open(t.Context(), server.URL, Options{Remote: remote.Options{Warn: func(m string) { warned = append(warned, m) }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_, _, err = s.Lookup(t.Context(), "name")
+	if err == nil || !strings.Contains(err.Error(), "is `ipfs daemon` running?") || !remote.Nobody(err) || len(warned) > 0 {
+		t.Errorf("%v, after %q", err, warned)
 	}
 }

@@ -72,6 +72,9 @@ func (c *client) send(ctx context.Context, r *request, read func(io.Reader) erro
 		sent.Header.Set("Content-Type", contentType)
 	}
 	response, err := c.http.Do(sent)
+	if remote.Nobody(err) {
+		return nobody{err}
+	}
 	if err != nil {
 		return withoutURL(err) // whoever hears of it knows what was asked, and of whom
 	}
@@ -81,6 +84,12 @@ func (c *client) send(ctx context.Context, r *request, read func(io.Reader) erro
 	}
 	return read(&stream{response})
 }
+
+// nobody is a connection that was refused, with what people should look at first.
+type nobody struct{ err error }
+
+func (n nobody) Error() string { return "the connection was refused: is `ipfs daemon` running?" }
+func (n nobody) Unwrap() error { return n.err }
 
 // multipartOf returns a body that holds one file, and its content type; neither
 // where there is no file. The file is read as the body is.

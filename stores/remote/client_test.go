@@ -123,9 +123,16 @@ func TestRefusedAndUnknown(t *testing.T) {
 	s := serve(t, nil)
 	s.Close()
 	c := New(Options{Retries: -1})
-	if _, err := ask(t, c, s.URL+"/path?secret=x"); !Temporary(err) || strings.Contains(err.Error(), "secret") ||
+	if _, err := ask(t, c, s.URL+"/path?secret=x"); Temporary(err) || !Nobody(err) || strings.Contains(err.Error(), "secret") ||
 		!strings.Contains(err.Error(), "/path") {
 		t.Errorf("refused: %v", err)
+	}
+	there := serve(t, func(http.ResponseWriter, *http.Request) {})
+	if _, err := ask(t, c, there.URL); err != nil {
+		t.Error(err)
+	}
+	if _, err := ask(t, c, s.URL); !Temporary(err) || Nobody(err) {
+		t.Errorf("refused, after there was an answer: %v", err)
 	}
 	secure := httptest.NewTLSServer(nil)
 	defer secure.Close()

@@ -15,8 +15,8 @@ import (
 
 // Temporary reports whether the same request may succeed when it is sent again:
 // after the statuses 408, 425, 429 and 5xx other than 501 and 505; after a
-// timeout of one attempt; after a connection that was refused, reset or broken,
-// or ended too early. Of several errors in one, one is enough.
+// timeout of one attempt; after a connection that was reset or broken, or ended too
+// early, or was refused where there were answers before (see Nobody). Of several errors in one, one is enough.
 //
 // Not temporary are all others: other statuses, names that do not exist,
 // certificates that are not to be trusted, wrong bytes, the end of a context,
@@ -33,7 +33,7 @@ func Temporary(err error) bool {
 	case *timeoutError:
 		return true
 	case *networkError:
-		return !lasting(e.err)
+		return !e.nobody && !lasting(e.err)
 	case *net.OpError:
 		return !lasting(e)
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 func TestTemporary(t *testing.T) {
-	network := func(err error) error { return &url.Error{Op: "Get", URL: "http://x", Err: &networkError{err}} }
+	network := func(err error) error { return &url.Error{Op: "Get", URL: "http://x", Err: &networkError{err: err}} }
 	for _, err := range []error{
 		&StatusError{Code: 408}, &StatusError{Code: 429}, &StatusError{Code: 500}, &StatusError{Code: 502},
 		&StatusError{Code: 503}, &StatusError{Code: 504}, &StatusError{Code: 599},
@@ -48,6 +48,7 @@ func TestTemporary(t *testing.T) {
 		network(&net.OpError{Op: "dial", Err: &net.DNSError{IsNotFound: true}}),
 		network(x509.UnknownAuthorityError{}),
 		network(http.ErrSchemeMismatch),
+		&networkError{err: errRefused, nobody: true},
 		network(context.Canceled),
 		network(context.DeadlineExceeded),
 		context.Canceled,

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 )
 
 // transport sends requests with the credentials of where they go to, and marks
@@ -14,6 +15,7 @@ import (
 type transport struct {
 	*http.Transport
 	credentials *Credentials
+	answered    atomic.Bool // by any machine
 }
 
 func newTransport(o Options) *transport {
@@ -26,7 +28,7 @@ func newTransport(o Options) *transport {
 	// in the next minutes with it.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: o.Timeout / 2, PingTimeout: o.Timeout / 2}
 	t.TLSHandshakeTimeout = min(t.TLSHandshakeTimeout, o.Timeout)
-	return &transport{t, o.Credentials}
+	return &transport{Transport: t, credentials: o.Credentials}
 }
 
 // RoundTrip sends a request.
@@ -36,8 +38,9 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	private := t.credentials.addTo(sent)
 	response, err := t.Transport.RoundTrip(sent)
 	if err != nil {
-		return nil, &networkError{err}
+		return nil, &networkError{err, isRefused(err) && !t.answered.Load()}
 	}
+	t.answered.Store(true)
 	response.Request = request // without what was added
 	response.Body = &body{response.Body, private}
 	return response, nil
@@ -52,14 +55,17 @@ type body struct {
 func (b *body) Read(into []byte) (int, error) {
 	n, err := b.ReadCloser.Read(into)
 	if err != nil && err != io.EOF {
-		err = &networkError{err}
+		err = &networkError{err: err}
 	}
 	return n, err
 }
 
 // networkError is a request that could not be sent, or an answer that could not
 // be read to its end.
-type networkError struct{ err error }
+type networkError struct {
+	err    error
+	nobody bool // the connection was refused, and nobody has answered yet
+}
 
 func (e *networkError) Error() string {
 	if e.err == io.EOF {
@@ -69,6 +75,14 @@ func (e *networkError) Error() string {
 }
 
 func (e *networkError) Unwrap() error { return e.err }
+
+// Nobody reports whether an error means that nobody listens at an address: a
+// connection was refused, by the client's first requests. A server that was there
+// before is likely to be there again.
+func Nobody(err error) bool {
+	e, ok := errors.AsType[*networkError](err)
+	return ok && e.nobody
+}
 
 // checkRedirect follows redirects within reason.
 func checkRedirect(next *http.Request, before []*http.Request) error {

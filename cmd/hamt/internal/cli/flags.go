@@ -49,6 +49,9 @@ func exactly(n int) counts { return counts{n, n} }
 func rootAnd(rest int) counts { return counts{rest, rest + 1} }
 
 func (n counts) check(c *cobra.Command, args []string) error {
+	if c.HasSubCommands() && len(args) > n.most {
+		return noSuchVerb(c, args)
+	}
 	if len(args) < n.least || len(args) > n.most {
 		return fmt.Errorf("usage: %s", c.UseLine())
 	}
@@ -68,15 +71,18 @@ type layoutFlags struct {
 }
 
 func (f *layoutFlags) add(flags *pflag.FlagSet, reading bool) *layoutFlags {
-	which, p := "", params.Default()
+	p := params.Default()
 	if reading {
-		which, p = " (of a map in a Filecoin layout)", params.Filecoin()
+		p = params.Filecoin()
 	}
 	f.reads, f.hash = reading, code(p.HashAlg)
 	flags.StringVar(&f.layout, "layout", params.Spec.String(), "how nodes are written: spec, filecoin-v3 or filecoin-v0")
-	flags.Var(&f.hash, "hash", "hash function for keys, by its multicodec `NAME` or 0x… code"+which)
-	flags.IntVar(&f.bitWidth, "bit-width", p.BitWidth, "bits of the hash that each level takes, 3 to 16"+which)
-	flags.IntVar(&f.bucketSize, "bucket-size", p.BucketSize, "entries that fit into a bucket, from 1"+which)
+	flags.Var(&f.hash, "hash", "hash function for keys, by its multicodec `NAME` or 0x… code")
+	flags.IntVar(&f.bitWidth, "bit-width", p.BitWidth, "bits of the hash that each level takes, 3 to 16")
+	flags.IntVar(&f.bucketSize, "bucket-size", p.BucketSize, "entries that fit into a bucket, from 1")
+	if reading {
+		about(flags, topicFilecoin, "layout", "hash", "bit-width", "bucket-size")
+	}
 	f.changed = flags.Changed
 	return f
 }

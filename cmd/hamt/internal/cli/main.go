@@ -9,6 +9,8 @@
 //	session.go   opening maps, publishing roots
 //	whole.go     going through a whole map, with a bar that knows how far it is
 //	flags.go     flags that several verbs have
+//	help.go      the help, and which flags it lists where
+//	suggest.go   what may have been meant by a word that means nothing
 //	terminal.go  progress, warnings
 package cli
 
@@ -48,7 +50,7 @@ type app struct {
 	cleanups []func()
 }
 
-const about = `hamt builds, reads and changes IPLD HashMaps (HAMTs): maps of any size, kept in
+const description = `hamt builds, reads and changes IPLD HashMaps (HAMTs): maps of any size, kept in
 content-addressed blocks. Any set of entries has exactly one tree of blocks, and
 so one root CID; one key is found by loading one to four blocks. Blocks live in
 a store: the directory .hamt here, unless --store or HAMT_STORE names another.
@@ -82,12 +84,12 @@ func Main(args []string, in io.Reader, out, err io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(a.out)
 	root.SetErr(err)
-	failure := root.ExecuteContext(ctx)
+	found, failure := root.ExecuteContextC(ctx)
 	if flushed := errors.Join(a.out.Flush(), lines.finish()); failure == nil && flushed != nil {
 		failure = fmt.Errorf("cannot print: %w", flushed)
 	}
 	if failure != nil && !a.began {
-		failure = usage("%w (see hamt --help)", failure)
+		failure = usage("%w (see %s --help)", failure, found.CommandPath())
 	}
 	status := statusOf(failure)
 	if message := messageOf(failure); message != "" {
@@ -114,34 +116,50 @@ const (
 )
 
 func (a *app) command() *cobra.Command {
+	version := false
 	root := &cobra.Command{
 		Use:           "hamt",
 		Short:         "IPLD HashMaps: maps of any size in content-addressed blocks",
-		Long:          about,
+		Long:          description,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			a.began = true
 			return a.limitTime(c)
 		},
-		Args: func(_ *cobra.Command, args []string) error { return noSuchVerb(args) },
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return noSuchVerb(c, args)
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error {
+			if version {
+				return a.printVersion()
+			}
+			return c.Help()
+		},
 	}
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { printHelp(c.OutOrStdout(), c) })
+	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [VERB]", Short: "Help about any verb",
 		RunE: func(c *cobra.Command, args []string) error {
-			about, rest, err := c.Root().Find(args)
+			verb, rest, err := c.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				return noSuchVerb(args)
+				return usage("%w (see hamt --help)", noSuchVerb(verb, rest))
 			}
-			return about.Help()
+			return verb.Help()
 		},
 	})
 	a.store.app = a
 	flags := root.PersistentFlags()
 	a.store.add(flags)
 	flags.DurationVar(&a.deadline, "deadline", 0, "how long the whole command may take (0: as long as it takes)")
+	about(flags, topicRemote, "deadline")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress bar")
+	about(flags, topicBar, "quiet")
+	root.Flags().BoolVar(&version, "version", false, "print the version")
 	root.AddGroup(
 		&cobra.Group{ID: groupRead, Title: "Reading a map:"},
 		&cobra.Group{ID: groupWrite, Title: "Making and changing maps:"},
@@ -155,6 +173,8 @@ func (a *app) command() *cobra.Command {
 		a.compactVerb(),
 		a.versionVerb(),
 	)
+	root.AddCommand(pages()...)
+	addOtherNames(root)
 	return root
 }
 
@@ -169,13 +189,6 @@ func (a *app) limitTime(c *cobra.Command) error {
 		c.SetContext(ctx)
 	}
 	return nil
-}
-
-func noSuchVerb(args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return usage("there is no verb %q (see hamt --help)", strings.Join(args, " "))
 }
 
 // say prints one line for people. What a server or a file calls itself may be in

@@ -14,6 +14,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/embedded"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 )
 
@@ -37,9 +38,25 @@ func resolve(ctx context.Context, s stores.Store, root string) (rootRef, error) 
 		return rootRef{}, err
 	}
 	if !found {
-		return rootRef{}, usage("no such name or CID: %s (hamt names lists the names)", root)
+		return rootRef{}, usage("no such name or CID: %s%s (hamt names lists the names)", root, likeName(ctx, named, root))
 	}
 	return rootRef{c, root}, nil
+}
+
+// likeName asks whether one of the names is meant that a store of this machine has; what
+// another machine would have to be asked for once more is not worth it.
+func likeName(ctx context.Context, named stores.Named, text string) string {
+	if _, ok := named.(*embedded.Store); !ok {
+		return ""
+	}
+	var names []string
+	for name, err := range named.Names(ctx) {
+		if err != nil {
+			return ""
+		}
+		names = append(names, name.Name)
+	}
+	return didYouMean(text, names)
 }
 
 func linkOf(c cid.Cid) datamodel.Link { return cidlink.Link{Cid: c} }

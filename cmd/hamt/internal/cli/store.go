@@ -42,7 +42,7 @@ func (f *storeFlags) add(flags *pflag.FlagSet) {
 	}
 	f.cacheSize = cache.DefaultBytes
 	flags.StringVar(&f.location, "store", f.location,
-		"`STORE`: a directory, a .car file, kubo:URL, gateway:URL,URL…, flatfs:DIR; also "+storeVariable)
+		"the `STORE`, as hamt --help has them; also "+storeVariable)
 	flags.Lookup("store").DefValue = ".hamt" // the help is no place for what the variable says
 	flags.DurationVar(&f.wait, "wait", 10*time.Second, "how long to wait for another process that writes to the store")
 	flags.StringVar(&f.cacheDir, "cache", "", "keep blocks that come from another machine in this `DIR`")
@@ -52,6 +52,9 @@ func (f *storeFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.remote.AtOnce, "at-once", remote.DefaultAtOnce, "how many blocks may be on their way at the same time")
 	flags.StringVar(&f.credentials, "credentials", os.Getenv(credentialsVariable),
 		"`FILE` that says how to log in where; also "+credentialsVariable)
+	about(flags, topicStore, "store")
+	about(flags, topicWait, "wait")
+	about(flags, topicRemote, "cache", "cache-size", "timeout", "retries", "at-once", "credentials")
 }
 
 // pinFlag is for verbs that make new roots.
