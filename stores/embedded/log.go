@@ -79,6 +79,16 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// logTime returns a time as the log has it: the zero time for one that has a year
+// which RFC 3339 cannot say. A clock may be wrong, and writing goes on.
+func logTime(t time.Time) time.Time {
+	t = t.UTC()
+	if y := t.Year(); y < 0 || y > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
 // line returns a step as the log has it.
 func (s *step) line() ([]byte, error) {
 	object, err := json.Marshal(s)

@@ -59,7 +59,7 @@ func (s *Store) openWriting(ctx context.Context, o Options) (err error) {
 			return s.cannotWrite(err)
 		}
 	}
-	w := &writing{now: func() time.Time { return o.now().UTC() }}
+	w := &writing{now: func() time.Time { return logTime(o.now()) }}
 	if w.lock, err = s.fs.Lock(ctx, filepath.Join(s.dir, lockName), o.Wait); err != nil {
 		return err
 	}
