@@ -3,7 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
-	"io"
+	"iter"
 
 	"github.com/spf13/cobra"
 
@@ -15,18 +15,25 @@ import (
 func (a *app) applyVerb() *cobra.Command {
 	e := &edit{app: a}
 	memory := size(builder.DefaultBulkMemory)
-	c := verb(groupWrite, "apply ROOT [FILE|-]", "Apply many changes and print the new root", `
+	c := verb(groupWrite, "apply ROOT [FILE…|-]", "Apply many changes and print the new root", `
 printf '%s\n' '{"op":"set","key":"Carol","value":3}' '{"op":"delete","key":"Bob"}' | hamt apply people`,
-		counts{1, 2}, func(ctx context.Context, args []string) error {
-			return a.reading(ctx, args[1:], func(file string, r io.Reader, p *progress) error {
-				source := sourceOf(file, r, input.NDJSON, "")
+		counts{1, many}, func(ctx context.Context, args []string) error {
+			files, err := fileArguments(args[1:])
+			if err != nil {
+				return err
+			}
+			sources := make([]input.Source, len(files))
+			for i, file := range files {
+				sources[i].Name = fileName(file)
+			}
+			return a.readingEntries(ctx, files, sources, func(sources []input.Source, _ *progress) error {
 				return e.txn(ctx, args[0], func(txn *builder.Txn) error {
-					return e.apply(ctx, txn, source, int64(memory))
+					return e.apply(ctx, txn, input.Changes(sources), int64(memory))
 				})
 			})
 		})
-	c.Long = `Apply the changes in FILE, or of standard input, in their order, and print the
-new root. Changes are lines of DAG-JSON:
+	c.Long = `Apply the changes in all FILEs, or of standard input, in their order, and print the
+new root. Changes are lines of DAG-JSON, or those compressed with gzip:
 
   {"op":"set","key":K,"value":V}
   {"op":"delete","key":K}
@@ -40,9 +47,9 @@ a line is bad, none.
 }
 
 // apply makes the changes, in their order.
-func (e *edit) apply(ctx context.Context, txn *builder.Txn, source input.Source, memory int64) error {
-	a := applying{txn: txn, source: source, memory: memory}
-	for change, err := range source.Changes() {
+func (e *edit) apply(ctx context.Context, txn *builder.Txn, changes iter.Seq2[input.Change, error], memory int64) error {
+	a := applying{txn: txn, memory: memory}
+	for change, err := range changes {
 		if err == nil {
 			err = a.add(ctx, change)
 		}
@@ -64,7 +71,6 @@ func (e *edit) apply(ctx context.Context, txn *builder.Txn, source input.Source,
 // and the nodes that the deletes among them lead into fetched together.
 type applying struct {
 	txn    *builder.Txn
-	source input.Source
 	memory int64
 
 	gathered []input.Change // a delete, and what follows it
@@ -125,7 +131,7 @@ func (a *applying) one(ctx context.Context, change input.Change) error {
 			a.absent++
 		}
 	} else if err := a.txn.SetRaw(change.Key, change.Value); err != nil {
-		return inLine(a.source, change.Line, err)
+		return inPlace(change.Position, err)
 	}
 	if a.held += sizeOf(change); a.held < a.memory {
 		return nil

@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"runtime/debug"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,43 +21,35 @@ import (
 )
 
 type build struct {
-	app            *app
-	format, column string
-	delimiter      delimiter
-	name           string
-	refuse         bool
-	allowEmpty     bool
-	layout         layoutFlags
-	blocks         blockFlags
-	bulk           bulkFlags
+	app        *app
+	input      inputFlags
+	name       string
+	refuse     bool
+	allowEmpty bool
+	layout     layoutFlags
+	blocks     blockFlags
+	bulk       bulkFlags
 }
 
 func (a *app) buildVerb() *cobra.Command {
 	b := &build{app: a}
-	c := verb(groupWrite, "build [FILE|-]", "Build a map and print its root", `
+	c := verb(groupWrite, "build [FILE…|-]", "Build a map and print its root", `
 printf '%s\n' '{"key":"Alice","value":1}' '{"key":"Bob","value":[2,3]}' | hamt build --name people
-hamt build --format csv --key name people.csv
-hamt build --bit-width 5 --hash murmur3-x64-64 data.json`, counts{0, 1}, b.run)
-	c.Long = `Build a map of the entries in FILE, or of standard input, and print its root.
+hamt build --key name people.csv
+hamt build --bit-width 5 --hash murmur3-x64-64 data.json`, counts{0, many}, b.run)
+	c.Long = `Build a map of the entries in all FILEs, or of standard input, and print its root.
 Input of any size will do: what does not fit into --memory is sorted on disk.
 
-ndjson  lines {"key":K,"value":V} of DAG-JSON, K a string or bytes
-json    one DAG-JSON map
-csv     a header; the column --key is the key, the others make a map of strings;
-        columns are separated by commas unless --delimiter says something else
+` + inputHelp + `
 
-The format is told from the extension (.ndjson, .jsonl, .json, .csv) unless
---format says it; standard input is ndjson. Of a key that comes again the last
-value counts. Where there is nothing in the input, what should have written it has
-failed: that is an error, but with --allow-empty. A JSON map {} and a CSV with a
-header alone are empty maps.
+Of a key that comes again the last value counts. Where there is nothing in a file,
+what should have written it has failed: that is an error, but with --allow-empty. A
+JSON map {} and a csv with a header alone are empty maps.
 
 With a .car file as the store, one that is there is replaced when the new one is
 whole. A file that is no CAR is not, but with --force.`
 	flags := c.Flags()
-	flags.StringVar(&b.format, "format", "", "`FORMAT` of the input: ndjson, json or csv")
-	flags.StringVar(&b.column, "key", "", "the `COLUMN` of a CSV that is the key (default: the first)")
-	flags.Var(&b.delimiter, "delimiter", "the `CHARACTER` between the columns of a CSV, such as ';', or tab (default: a comma)")
+	b.input.add(flags)
 	flags.BoolVar(&b.allowEmpty, "allow-empty", false, "make an empty map of input in which there is nothing")
 	flags.BoolVar(&b.refuse, "refuse-repeated", false, "refuse input in which a key comes again")
 	nameFlag(flags, &b.name)
@@ -74,69 +66,65 @@ func (b *build) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	file := "-"
-	if len(args) > 0 {
-		file = args[0]
-	}
-	if err := checkFile(file); err != nil {
-		return err
-	}
-	if err := to.checkInput(file, b.app.in); err != nil {
-		return err
-	}
-	format, err := input.FormatOf(b.format, file)
+	files, err := fileArguments(args)
 	if err != nil {
-		return usage("%w", err)
+		return err
 	}
-	if b.column != "" && format != input.CSV {
-		return usage("--key names a column of a CSV, and the input is %s", format)
+	for _, file := range files {
+		if err := to.checkInput(file, b.app.in); err != nil {
+			return err
+		}
 	}
-	if b.delimiter != 0 && format != input.CSV {
-		return usage("--delimiter is for a CSV, and the input is %s", format)
+	sources, err := b.input.sources(files)
+	if err != nil {
+		return err
 	}
-	source := sourceOf(file, nil, format, b.column)
-	source.Delimiter = rune(b.delimiter)
-	err = b.app.reading(ctx, args, func(file string, r io.Reader, p *progress) error {
-		source.Reader = r
-		return b.build(ctx, to, source, p)
+	err = b.app.readingEntries(ctx, files, sources, func(sources []input.Source, p *progress) error {
+		return b.build(ctx, to, sources, p)
 	})
-	if errors.Is(err, fault.ErrRepeatedKey) {
-		return b.findRepeated(ctx, args, source, err)
+	switch {
+	case errors.Is(err, fault.ErrRepeatedKey):
+		return b.findRepeated(ctx, files, sources, err)
+	case errors.Is(err, input.ErrEmpty):
+		return usage("%w; --allow-empty, or hamt create, makes an empty map", err)
 	}
 	return err
 }
 
-// findRepeated says in which line a key comes again, by reading a file once
-// more: which line a key came from is not worth remembering for all keys.
-func (b *build) findRepeated(ctx context.Context, args []string, source input.Source, err error) error {
+// findRepeated says where a key comes again, by reading the files once more: where
+// a key came from is not worth remembering for all keys.
+func (b *build) findRepeated(ctx context.Context, files []string, sources []input.Source, err error) error {
 	var f *fault.Error
 	if !errors.As(err, &f) {
 		return err
 	}
-	refused := usage("%s: %w %q", source.Name, fault.ErrRepeatedKey, f.Key)
-	if len(args) == 0 || args[0] == "-" {
+	refused := usage("%s: %w %q", sources[0].Name, fault.ErrRepeatedKey, f.Key)
+	if len(sources) > 1 {
+		refused = usage("%w %q", fault.ErrRepeatedKey, f.Key)
+	}
+	if slices.Contains(files, "-") {
 		return refused
 	}
-	return b.app.reading(ctx, args, func(_ string, r io.Reader, _ *progress) error {
-		source.Reader = r
-		seen := false
-		for entry, err := range source.Entries() {
-			if err != nil {
+	return b.app.readingEntries(ctx, files, sources, func(sources []input.Source, _ *progress) error {
+		var first *input.Position
+		for entry, err := range input.Entries(sources) {
+			switch {
+			case errors.Is(err, input.ErrEmpty) && b.allowEmpty:
+			case err != nil:
 				return err
+			case !bytes.Equal(entry.Key, f.Key):
+			case first == nil:
+				at := entry.Position
+				first = &at
+			default:
+				return &input.Error{At: entry.Position, Err: fmt.Errorf("%w %q, which stands at %s", fault.ErrRepeatedKey, f.Key, first)}
 			}
-			if !bytes.Equal(entry.Key, f.Key) {
-				continue
-			}
-			if seen {
-				return source.At(entry.Line, fmt.Errorf("%w %q", fault.ErrRepeatedKey, f.Key))
-			}
-			seen = true
 		}
-		return refused // the file is another by now
+		return refused // the files are others by now
 	})
 }
 
-func (b *build) build(ctx context.Context, to location, source input.Source, p *progress) (err error) {
+func (b *build) build(ctx context.Context, to location, sources []input.Source, p *progress) (err error) {
 	late := &lateStore{open: func() (stores.Writable, error) { return to.writing(ctx, open.Build) }}
 	defer closing(late, &err)
 	bulk, err := b.begin(ctx, late, p)
@@ -144,15 +132,15 @@ func (b *build) build(ctx context.Context, to location, source input.Source, p *
 		return err
 	}
 	defer closing(bulk, &err)
-	for entry, err := range source.Entries() {
+	for entry, err := range input.Entries(sources) {
 		if errors.Is(err, input.ErrEmpty) && b.allowEmpty {
-			break
+			continue
 		}
 		if err != nil {
 			return err
 		}
 		if err := bulk.SetRaw(entry.Key, entry.Value); err != nil {
-			return inLine(source, entry.Line, err)
+			return inPlace(entry.Position, err)
 		}
 	}
 	p.next("building blocks")

@@ -28,7 +28,7 @@ func TestStatusOf(t *testing.T) {
 		{absent("x"), 1},
 		{usage("x"), 2},
 		{fmt.Errorf("more: %w", usage("x")), 2},
-		{&input.Error{Name: "f", Line: 1, Err: io.ErrUnexpectedEOF}, 2},
+		{&input.Error{Err: io.ErrUnexpectedEOF}, 2},
 		{fmt.Errorf("x.car %w", stores.ErrReadOnly), 2},
 		{&fault.Error{Kind: fault.ErrValue}, 2},
 		{&fault.Error{Kind: fault.ErrRepeatedKey}, 2},

@@ -61,7 +61,7 @@ func TestDeletesOverNetwork(t *testing.T) {
 	texts = append(texts, "nobody")
 	apply := func(lines string) func(ctx context.Context, e *edit, txn *builder.Txn) error {
 		return func(ctx context.Context, e *edit, txn *builder.Txn) error {
-			return e.apply(ctx, txn, sourceOf("-", strings.NewReader(lines), input.NDJSON, ""), 1<<30)
+			return e.apply(ctx, txn, input.Source{Reader: strings.NewReader(lines)}.Changes(), 1<<30)
 		}
 	}
 	s := hamttest.NewStore()

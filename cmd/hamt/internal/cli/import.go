@@ -29,8 +29,8 @@ hamt import people.car --name people`, exactly(1), func(ctx context.Context, arg
 		if err != nil {
 			return err
 		}
-		return a.reading(ctx, args, func(file string, r io.Reader, p *progress) error {
-			return a.importCAR(ctx, file, r, to, roots, name, &layout)
+		return a.reading(ctx, args, func(readers []io.Reader, _ *progress) error {
+			return a.importCAR(ctx, args[0], readers[0], to, roots, name, &layout)
 		})
 	})
 	c.Long = `Copy all blocks of a CAR, version 1 or 2, into the store, each checked against

@@ -124,6 +124,10 @@ func (a *app) command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			// Which cobra does later, when the verb's own errors are no longer told from it.
+			if err := c.ValidateFlagGroups(); err != nil {
+				return err
+			}
 			a.began = true
 			return a.limitTime(c)
 		},

@@ -9,7 +9,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
@@ -52,26 +52,86 @@ func (e *edit) txn(ctx context.Context, root string, change func(*builder.Txn) e
 	})
 }
 
+type set struct {
+	edit
+	keys   keyFlags
+	value  valueFlags
+	from   []string // --values-from
+	input  inputFlags
+	memory size
+}
+
 func (a *app) setVerb() *cobra.Command {
-	e := &edit{app: a}
-	var keys keyFlags
-	c := verb(groupWrite, "set ROOT KEY VALUE", "Set a key and print the new root", `
+	s := &set{edit: edit{app: a}, value: valueFlags{app: a}, memory: builder.DefaultBulkMemory}
+	c := verb(groupWrite, "set ROOT [KEY VALUE]", "Set a key, or many, and print the new root", `
 hamt set people Alice '{"age":7}'
-hamt set people Bob '"a string needs its quotes"'`, exactly(3), func(ctx context.Context, args []string) error {
-		key, err := keys.key(args[1])
-		if err != nil {
-			return err
-		}
-		value, err := dagjson.ToCBOR(nil, []byte(args[2]))
-		if err != nil {
-			return usage(`VALUE is not DAG-JSON: %w; a string needs quotes of its own: '%q'`, err, args[2])
-		}
-		return e.txn(ctx, args[0], func(txn *builder.Txn) error { return txn.SetRaw(key, value) })
-	})
-	c.Long = `Set a key to a value in DAG-JSON and print the new root. What begins with a dash
-has to stand behind two: hamt set people Alice -- -1
+hamt set people Bob --string 'a string without quotes'
+hamt set people Carol @carol.json
+date | hamt set people Dave --string -
+hamt set people --values-from people.csv`, counts{1, 3}, s.run)
+	c.Long = `Set a key to a value and print the new root. VALUE is DAG-JSON; @FILE reads it from
+a file, and - from standard input. No DAG-JSON begins so: the string @FILE is written
+'"@FILE"', with quotes of its own. With --string the VALUE, or all that is read, is a
+string as it stands, and with --bytes it is bytes. What begins with another dash has
+to stand behind two: hamt set people Alice -- -1
+
+--values-from FILE, or -, sets all entries of a file, in place of KEY and VALUE:
+
+` + inputHelp + `
+
+All are set or, where something is wrong with one, none.
 ` + editLong
-	keys.add(c.Flags())
-	e.flags(c)
+	flags := c.Flags()
+	s.keys.add(flags)
+	s.value.add(flags)
+	flags.StringArrayVar(&s.from, "values-from", nil, "set the entries in `FILE`; may be given more than once")
+	s.input.add(flags)
+	flags.Var(&s.memory, "memory", "how many bytes of entries to collect before blocks are written")
+	c.MarkFlagsMutuallyExclusive("string", "bytes")
+	for _, one := range []string{"string", "bytes", "hex"} {
+		c.MarkFlagsMutuallyExclusive(one, "values-from")
+	}
+	s.flags(c)
 	return c
+}
+
+func (s *set) run(ctx context.Context, args []string) error {
+	if len(s.from) > 0 {
+		return s.many(ctx, args)
+	}
+	if name, any := s.input.given(); any {
+		return usage("--%s goes with --values-from", name)
+	}
+	if len(args) != 3 {
+		return usage("ROOT, KEY and VALUE are needed, or ROOT and --values-from FILE")
+	}
+	key, err := s.keys.key(args[1])
+	if err != nil {
+		return err
+	}
+	value, err := s.value.read(ctx, args[2])
+	if err != nil {
+		return err
+	}
+	return s.txn(ctx, args[0], func(txn *builder.Txn) error { return txn.SetRaw(key, value) })
+}
+
+// many sets the entries of files.
+func (s *set) many(ctx context.Context, args []string) error {
+	if len(args) != 1 {
+		return usage("--values-from stands in place of KEY and VALUE")
+	}
+	files, err := fileArguments(s.from)
+	if err != nil {
+		return err
+	}
+	sources, err := s.input.sources(files)
+	if err != nil {
+		return err
+	}
+	return s.app.readingEntries(ctx, files, sources, func(sources []input.Source, _ *progress) error {
+		return s.txn(ctx, args[0], func(txn *builder.Txn) error {
+			return s.apply(ctx, txn, input.Sets(input.Entries(sources)), int64(s.memory))
+		})
+	})
 }

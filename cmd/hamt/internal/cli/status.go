@@ -87,8 +87,6 @@ func messageOf(err error) string {
 		return "interrupted"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "not done before the --deadline; the same command again goes on with what is there"
-	case errors.Is(err, input.ErrEmpty):
-		return err.Error() + "; --allow-empty, or hamt create, makes an empty map"
 	case errors.Is(err, carfile.ErrNotCAR):
 		return err.Error() + "; --force replaces it"
 	case errors.Is(err, fault.ErrNotHAMT):

@@ -83,9 +83,17 @@ func insertHead(dst []byte, at int, major byte, n int) []byte {
 // DAG-CBOR's order: shorter ones first, then by bytes.
 func AppendMapHead(dst []byte, n int) []byte { return appendHead(dst, majorMap, uint64(n)) }
 
+// AppendListHead begins a DAG-CBOR list of n elements.
+func AppendListHead(dst []byte, n int) []byte { return appendHead(dst, majorList, uint64(n)) }
+
 // AppendText appends a string in DAG-CBOR.
 func AppendText(dst []byte, s string) []byte {
 	return append(appendHead(dst, majorString, uint64(len(s))), s...)
+}
+
+// AppendBytes appends bytes in DAG-CBOR.
+func AppendBytes(dst, b []byte) []byte {
+	return append(appendHead(dst, majorBytes, uint64(len(b))), b...)
 }
 
 func appendFloat(dst []byte, f float64) []byte {

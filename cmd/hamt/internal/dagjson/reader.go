@@ -3,6 +3,7 @@ package dagjson
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -64,7 +65,8 @@ func (r *Reader) End() error {
 }
 
 // Fields reads a map whose keys have a meaning: for each, field is called and
-// has to read the value. A repeated key is an error.
+// has to read the value. A repeated key is an error. Another error than a
+// SyntaxError that field returns becomes one that names the place of the key.
 func (r *Reader) Fields(field func(name string) error) error {
 	if r.peek() != '{' {
 		return r.unexpected("where a map should begin")
@@ -76,15 +78,18 @@ func (r *Reader) Fields(field func(name string) error) error {
 		if err != nil || !more {
 			return err
 		}
+		begin := r.at
 		name, err := r.mapKey()
 		if err != nil {
 			return err
 		}
 		if slices.Contains(seen, string(name)) {
-			return fail(r.at, "repeated field %q", name)
+			return fail(begin, "repeated field %q", name)
 		}
 		seen = append(seen, string(name))
-		if err := field(seen[n]); err != nil {
+		if err := field(seen[n]); err != nil && !errors.As(err, new(*SyntaxError)) {
+			return fail(begin, "%v", err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -129,7 +134,7 @@ func (r *Reader) value(dst []byte, depth int) ([]byte, error) {
 	switch c := r.peek(); {
 	case c == '{':
 		r.at++
-		return r.mapValue(dst, depth)
+		return r.mapValue(dst, depth, nil)
 	case c == '[':
 		r.at++
 		return r.list(dst, depth)
@@ -172,21 +177,41 @@ func (r *Reader) list(dst []byte, depth int) ([]byte, error) {
 // stand in the DAG-CBOR.
 type field struct{ from, value, to int }
 
-func (r *Reader) mapValue(dst []byte, depth int) ([]byte, error) {
+// apart is a field that is kept out of the map in which it stands.
+type apart struct {
+	name  string
+	found bool
+	at    int    // where its value begins
+	value []byte // in DAG-CBOR
+}
+
+func (r *Reader) mapValue(dst []byte, depth int, out *apart) ([]byte, error) {
 	begin := len(dst)
 	var room [8]field
 	fields := room[:0]
-	for {
-		more, err := r.next(len(fields), '}')
+	for n := 0; ; n++ {
+		more, err := r.next(n, '}')
 		if err != nil {
 			return dst, err
 		}
 		if !more {
 			break
 		}
+		at := r.at
 		key, err := r.mapKey()
 		if err != nil {
 			return dst, err
+		}
+		if out != nil && string(key) == out.name {
+			if out.found {
+				return dst, fail(at, "repeated map key %q", key)
+			}
+			r.peek()
+			out.found, out.at = true, r.at
+			if out.value, err = r.value(out.value[:0], depth+1); err != nil {
+				return dst, err
+			}
+			continue
 		}
 		f := field{from: len(dst)}
 		dst = append(appendHead(dst, majorString, uint64(len(key))), key...)
@@ -199,6 +224,9 @@ func (r *Reader) mapValue(dst []byte, depth int) ([]byte, error) {
 	}
 	if len(fields) == 1 && string(dst[begin:fields[0].value]) == slashKey {
 		special, is, err := slash(dst[fields[0].value:])
+		if out != nil && (is || err != nil) {
+			return dst, fail(r.at-1, `a value with the one field "/" would read as a link, or as bytes`)
+		}
 		if err != nil {
 			return dst, fail(r.at, "%v", err)
 		}
@@ -211,6 +239,39 @@ func (r *Reader) mapValue(dst []byte, depth int) ([]byte, error) {
 		return dst, fail(r.at, "%v", err)
 	}
 	return insertHead(dst, begin, majorMap, len(fields)), nil
+}
+
+// Record reads a map of which one field, named by keyField, is the key of an entry:
+// a string, bytes or an integer, which is written in decimal digits. It appends the
+// DAG-CBOR form of the map of the other fields to dst. The key is valid until the
+// next call.
+func (r *Reader) Record(dst []byte, keyField string) (key, value []byte, err error) {
+	if r.peek() != '{' {
+		return nil, dst, r.unexpected("where a map should begin")
+	}
+	begin := r.at
+	r.at++
+	out := apart{name: keyField, value: r.key}
+	dst, err = r.mapValue(dst, 0, &out)
+	r.key = out.value
+	switch {
+	case err != nil:
+		return nil, dst, err
+	case !out.found:
+		return nil, dst, fail(begin, "field %q is missing, which is the key", keyField)
+	}
+	major, n, next := head(out.value, 0)
+	switch major {
+	case majorString, majorBytes:
+		return out.value[next:], dst, nil
+	case majorUint:
+		r.key = strconv.AppendUint(r.key[:0], n, 10)
+	case majorNegInt:
+		r.key = strconv.AppendInt(r.key[:0], -1-int64(n), 10)
+	default:
+		return nil, dst, fail(out.at, "field %q is no key: a key is a string, bytes or an integer", keyField)
+	}
+	return r.key, dst, nil
 }
 
 // slashKey is the key "/" in DAG-CBOR: alone in a map, it makes the map a link

@@ -6,9 +6,20 @@ import "iter"
 // asked for.
 type Change struct {
 	Delete bool
-	Key    []byte
-	Value  []byte // in DAG-CBOR; nil for a delete
-	Line   int
+	Entry  // without a value for a delete
+}
+
+// Changes reads the changes of all sources, one after the other.
+func Changes(sources []Source) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		for _, s := range sources {
+			for change, err := range s.Changes() {
+				if !yield(change, err) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Changes reads lines {"op":"set","key":K,"value":V} or
@@ -18,17 +29,29 @@ func (s Source) Changes() iter.Seq2[Change, error] {
 		var record record
 		for line, err := range s.eachLine() {
 			if err == nil {
-				err = s.inLine(line, record.read(line.text, true))
+				err = record.read(line.text, true)
+				err = s.inLine(line, err)
 			}
 			if err != nil {
 				yield(Change{}, err)
 				return
 			}
-			c := Change{Delete: record.op == "delete", Key: record.key, Line: line.number}
+			c := Change{record.op == "delete", Entry{Key: record.key, Position: s.beginOf(line)}}
 			if !c.Delete {
 				c.Value = record.value
 			}
 			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Sets makes changes of entries.
+func Sets(entries iter.Seq2[Entry, error]) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		for entry, err := range entries {
+			if !yield(Change{Entry: entry}, err) {
 				return
 			}
 		}

@@ -2,11 +2,11 @@ package input
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -14,7 +14,7 @@ import (
 )
 
 // rows reads CSV: a header, then an entry a row, the value a map from the names
-// of the other columns to strings.
+// of the other columns to strings. Without a header it is a list of strings.
 func (s Source) rows() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		text, err := s.text()
@@ -22,86 +22,108 @@ func (s Source) rows() iter.Seq2[Entry, error] {
 			yield(Entry{}, err)
 			return
 		}
-		reader := newRowReader(text, cmp.Or(s.Delimiter, ','))
-		header, err := reader.read()
-		for err == nil && len(header) == 1 && !reader.quoted && strings.TrimSpace(header[0]) == "" {
-			header, err = reader.read()
+		if err := s.eachRow(newRowReader(text, s.delimiter(), s.begin()), yield); err != nil {
+			yield(Entry{}, err)
+		}
+	}
+}
+
+func (s Source) delimiter() rune {
+	if s.Format == TSV {
+		return '\t'
+	}
+	return cmp.Or(s.Delimiter, ',')
+}
+
+func (s Source) eachRow(reader *rowReader, yield func(Entry, error) bool) error {
+	first, err := reader.read()
+	for err == nil && len(first) == 1 && !reader.quoted && strings.TrimSpace(first[0]) == "" {
+		first, err = reader.read()
+	}
+	if err == io.EOF {
+		return s.empty()
+	}
+	if err != nil {
+		return s.csvError(reader, err)
+	}
+	if err := s.otherDelimiter(first); err != nil {
+		return bad(reader.begins[0], err)
+	}
+	var t *table
+	row := first
+	if s.NoHeader {
+		t, err = newUnnamed(len(first), s.Key)
+	} else {
+		t, err = newTable(slices.Clone(first), s.Key)
+		row = nil
+	}
+	if err != nil {
+		return bad(reader.begins[0], err)
+	}
+	var entry Entry
+	for {
+		if row == nil {
+			row, err = reader.read()
 		}
 		if err == io.EOF {
-			yield(Entry{}, s.empty())
-			return
+			return nil
 		}
 		if err != nil {
-			yield(Entry{}, s.csvError(reader, err))
-			return
+			return s.csvError(reader, err)
 		}
-		header = slices.Clone(header)
-		table, err := newTable(header, s.KeyColumn)
-		if other := s.otherDelimiter(header); other != nil {
-			err = other
+		if len(row) != t.columns {
+			return bad(reader.begins[min(len(row)-1, t.columns)], t.anotherNumber(len(row)))
 		}
-		if err != nil {
-			yield(Entry{}, s.At(reader.line, err))
-			return
+		entry.Position = reader.begins[0]
+		entry.Key = append(entry.Key[:0], row[t.key]...)
+		wrong := 0
+		if entry.Value, wrong = t.value(entry.Value[:0], row); wrong >= 0 {
+			return bad(reader.begins[wrong], fmt.Errorf("column %s is not UTF-8", t.name(wrong)))
 		}
-		var entry Entry
-		for {
-			row, err := reader.read()
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(Entry{}, s.csvError(reader, err))
-				return
-			}
-			if entry.Line = reader.line; len(row) != len(header) {
-				yield(Entry{}, s.At(entry.Line, errors.New("the row has another number of columns than the header")))
-				return
-			}
-			entry.Key = append(entry.Key[:0], row[table.key]...)
-			if entry.Value, err = table.value(entry.Value[:0], row); err != nil {
-				yield(Entry{}, s.At(entry.Line, err))
-				return
-			}
-			if !yield(entry, nil) {
-				return
-			}
+		if !yield(entry, nil) {
+			return nil
 		}
+		row = nil
 	}
 }
 
-// csvError gives an error of the reader of rows its line.
+// csvError gives an error of the reader of rows its place.
 func (s Source) csvError(reader *rowReader, err error) error {
 	if slices.Contains([]error{errQuote, errBareQuote, errOpenQuote}, err) {
-		return s.At(reader.at, err)
+		return bad(reader.wrong, err)
 	}
-	return s.failed(reader.at, err)
+	return failed(reader.wrong, err)
 }
 
-// otherDelimiter returns an error where the header is one column only since it is
+// otherDelimiter returns an error where the first row is one column only since it is
 // split at something else. Who says what the delimiter is knows.
-func (s Source) otherDelimiter(header []string) error {
-	if s.Delimiter != 0 || len(header) != 1 {
+func (s Source) otherDelimiter(first []string) error {
+	if s.Delimiter != 0 || s.Format == TSV || len(first) != 1 {
 		return nil
 	}
 	for _, delimiter := range []struct{ char, flag string }{{";", "';'"}, {"\t", "tab"}, {"|", "'|'"}} {
-		if strings.Contains(header[0], delimiter.char) {
-			return fmt.Errorf("the header is the one column %q: take --delimiter %s to split it, or --delimiter , if it is one",
-				header[0], delimiter.flag)
+		if strings.Contains(first[0], delimiter.char) {
+			what := "header"
+			if s.NoHeader {
+				what = "first row"
+			}
+			return fmt.Errorf("the %s is the one column %q: take --delimiter %s to split it, or --delimiter , if it is one",
+				what, first[0], delimiter.flag)
 		}
 	}
 	return nil
 }
 
-// table is what the header says.
+// table is what is known of all rows.
 type table struct {
-	header []string
-	key    int
-	order  []int // of the other columns, in DAG-CBOR's order of map keys
+	columns int
+	header  []string // nil where there is none
+	key     int
+	order   []int // of the other columns in a value: DAG-CBOR's order of map keys
 }
 
-func newTable(header []string, keyColumn string) (*table, error) {
-	t := &table{header: header}
+func newTable(header []string, key string) (*table, error) {
+	t := &table{columns: len(header), header: header}
 	for i, name := range header {
 		if !utf8.ValidString(name) {
 			return nil, fmt.Errorf("column name %q is not UTF-8", name)
@@ -110,16 +132,12 @@ func newTable(header []string, keyColumn string) (*table, error) {
 			return nil, fmt.Errorf("two columns are named %q", name)
 		}
 	}
-	if keyColumn != "" {
-		if t.key = slices.Index(header, keyColumn); t.key < 0 {
-			return nil, fmt.Errorf("there is no column %q: the header is %q", keyColumn, header)
+	if key != "" {
+		if t.key = slices.Index(header, key); t.key < 0 {
+			return nil, fmt.Errorf("there is no column %q: the header is %q", key, header)
 		}
 	}
-	for i := range header {
-		if i != t.key {
-			t.order = append(t.order, i)
-		}
-	}
+	t.others()
 	slices.SortFunc(t.order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(len(header[a]), len(header[b])), cmp.Compare(header[a], header[b]))
 	})
@@ -129,14 +147,62 @@ func newTable(header []string, keyColumn string) (*table, error) {
 	return t, nil
 }
 
-// value appends the value of a row in DAG-CBOR.
-func (t *table) value(dst []byte, row []string) ([]byte, error) {
-	dst = dagjson.AppendMapHead(dst, len(t.order))
+// newUnnamed makes a table without a header, whose key is a number from 1.
+func newUnnamed(columns int, key string) (*table, error) {
+	t := &table{columns: columns}
+	if key != "" {
+		n, err := strconv.Atoi(key)
+		if err != nil || n < 1 || n > columns {
+			return nil, fmt.Errorf("there is no column %q: without a header they are 1 to %d", key, columns)
+		}
+		t.key = n - 1
+	}
+	t.others()
+	return t, nil
+}
+
+// others puts the columns that are not the key into order.
+func (t *table) others() {
+	for i := range t.columns {
+		if i != t.key {
+			t.order = append(t.order, i)
+		}
+	}
+}
+
+// name returns what a column is called.
+func (t *table) name(column int) string {
+	if t.header == nil {
+		return strconv.Itoa(column + 1)
+	}
+	return strconv.Quote(t.header[column])
+}
+
+// anotherNumber is the error for a row of n columns.
+func (t *table) anotherNumber(n int) error {
+	what := "header"
+	if t.header == nil {
+		what = "first row"
+	}
+	return fmt.Errorf("the row has another number of columns (%d) than the %s (%d)", n, what, t.columns)
+}
+
+// value appends the value of a row in DAG-CBOR, or returns the column that is wrong:
+// one that is not UTF-8. Else that is -1.
+func (t *table) value(dst []byte, row []string) (value []byte, wrong int) {
+	if t.header == nil {
+		dst = dagjson.AppendListHead(dst, len(t.order))
+	} else {
+		dst = dagjson.AppendMapHead(dst, len(t.order))
+	}
 	for _, i := range t.order {
 		if !utf8.ValidString(row[i]) {
-			return nil, fmt.Errorf("column %q is not UTF-8", t.header[i])
+			return nil, i
 		}
-		dst = dagjson.AppendText(dagjson.AppendText(dst, t.header[i]), row[i])
+		if t.header != nil {
+			dst = dagjson.AppendText(dst, t.header[i])
+		}
+		dst = dagjson.AppendText(dst, row[i])
 	}
-	return dst, nil
+	return dst, -1
 }

@@ -2,7 +2,6 @@ package input
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,26 +10,30 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
 )
 
-// mapEntries reads one map, an entry at a time.
+// jsonEntries reads one map or, with a key field, one list of maps, an entry at a
+// time.
 //
 // A map with one key "/" whose value is a string would be a link, and so no
 // map; here it is the entry "/": what a file of entries means is not in doubt.
-func (s Source) mapEntries() iter.Seq2[Entry, error] {
+func (s Source) jsonEntries() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		text, err := s.text()
 		if err != nil {
 			yield(Entry{}, err)
 			return
 		}
-		cutter := cutter{reader: text, line: 1}
-		if err := s.entriesOf(&cutter, yield); errors.Is(err, ErrEmpty) {
+		c := cutter{reader: text, at: s.begin()}
+		err = s.entriesOf(&c, yield)
+		if errors.Is(err, ErrEmpty) {
 			yield(Entry{}, err)
 		} else if err != nil {
-			yield(Entry{}, s.failed(cutter.line, err))
+			yield(Entry{}, failed(c.at, err))
 		}
 	}
 }
 
+// entriesOf visits the entries. Where it returns an error, the cutter is at what is
+// wrong.
 func (s Source) entriesOf(c *cutter, yield func(Entry, error) bool) error {
 	first, err := c.skipSpace()
 	if err == io.EOF {
@@ -39,60 +42,50 @@ func (s Source) entriesOf(c *cutter, yield func(Entry, error) bool) error {
 	if err != nil {
 		return err
 	}
-	if first != '{' {
+	switch {
+	case s.Key == "" && first == '[':
+		return &dagjson.SyntaxError{What: "a list: --key FIELD says which field of its maps is the key"}
+	case s.Key == "" && first != '{':
 		return c.unexpected(first, "where the map should begin")
+	case s.Key != "" && first == '{':
+		return &dagjson.SyntaxError{What: "one map, whose keys are the keys: --key is for a list of maps"}
+	case s.Key != "" && first != '[':
+		return c.unexpected(first, "where the list should begin")
 	}
-	var reader dagjson.Reader
+	c.pass()
+	what, end, next := "map", byte('}'), c.entry
+	if s.Key != "" {
+		what, end, next = "list", ']', func(e *Entry, first byte) error { return c.record(e, first, s.Key) }
+	}
 	var entry Entry
 	for n := 0; ; n++ {
 		char, err := c.skipSpace()
 		if err != nil {
-			return c.early(err)
+			return c.early(err, what)
 		}
-		if char == '}' && n == 0 {
+		if char == end && n == 0 {
 			break
 		}
-		if char != '"' {
-			return c.unexpected(char, "where a map key should be")
-		}
-		entry.Line = c.line
-		if err := c.read(&reader, char, func() error {
-			key, err := reader.String()
-			entry.Key = append(entry.Key[:0], key...)
-			return err
-		}); err != nil {
-			return err
-		}
-		if char, err = c.skipSpace(); err != nil {
-			return c.early(err)
-		}
-		if char != ':' {
-			return c.unexpected(char, "where a colon should be")
-		}
-		if char, err = c.skipSpace(); err != nil {
-			return c.early(err)
-		}
-		if err := c.read(&reader, char, func() (err error) {
-			entry.Value, err = reader.Value(entry.Value[:0])
-			return err
-		}); err != nil {
-			return err
+		if err := next(&entry, char); err != nil {
+			return c.early(err, what)
 		}
 		if !yield(entry, nil) {
 			return nil
 		}
 		if char, err = c.skipSpace(); err != nil {
-			return c.early(err)
+			return c.early(err, what)
 		}
-		if char == '}' {
+		if char == end {
 			break
 		}
 		if char != ',' {
-			return c.unexpected(char, "where a comma or the end of the map should be")
+			return c.unexpected(char, "where a comma or the end of the "+what+" should be")
 		}
+		c.pass()
 	}
+	c.pass()
 	if char, err := c.skipSpace(); err == nil {
-		return c.unexpected(char, "after the end of the map")
+		return c.unexpected(char, "after the end of the "+what)
 	} else if err != io.EOF {
 		return err
 	}
@@ -102,11 +95,54 @@ func (s Source) entriesOf(c *cutter, yield func(Entry, error) bool) error {
 // cutter cuts the text of one JSON value after the other out of a stream.
 type cutter struct {
 	reader *bufio.Reader
-	line   int
+	at     Position // of the next byte, or where skipSpace stopped of the one it returned
 	text   []byte
+	json   dagjson.Reader
 }
 
-// skipSpace reads the next byte that is not white space.
+// entry reads an entry of a map, which begins with the first byte of its key.
+func (c *cutter) entry(e *Entry, first byte) error {
+	if first != '"' {
+		return c.unexpected(first, "where a map key should be")
+	}
+	e.Position = c.at
+	if err := c.read(first, func() error {
+		key, err := c.json.String()
+		e.Key = append(e.Key[:0], key...)
+		return err
+	}); err != nil {
+		return err
+	}
+	char, err := c.skipSpace()
+	if err != nil {
+		return err
+	}
+	if char != ':' {
+		return c.unexpected(char, "where a colon should be")
+	}
+	c.pass()
+	if char, err = c.skipSpace(); err != nil {
+		return err
+	}
+	return c.read(char, func() (err error) {
+		e.Value, err = c.json.Value(e.Value[:0])
+		return err
+	})
+}
+
+// record reads an element of a list of maps, of which one field is the key.
+func (c *cutter) record(e *Entry, first byte, field string) error {
+	if first != '{' {
+		return c.unexpected(first, "where a map should begin")
+	}
+	e.Position = c.at
+	return c.read(first, func() (err error) {
+		e.Key, e.Value, err = c.json.Record(e.Value[:0], field)
+		return err
+	})
+}
+
+// skipSpace reads the next byte that is not white space, and stays at it.
 func (c *cutter) skipSpace() (byte, error) {
 	for {
 		char, err := c.reader.ReadByte()
@@ -115,18 +151,22 @@ func (c *cutter) skipSpace() (byte, error) {
 		}
 		switch char {
 		case '\n':
-			c.line++
+			c.at = c.at.newLine()
 		case ' ', '\t', '\r':
+			c.pass()
 		default:
 			return char, nil
 		}
 	}
 }
 
+// pass goes past a byte that is no line end.
+func (c *cutter) pass() { c.at.Column++ }
+
 // early turns the end of the input into what is wrong with it there.
-func (c *cutter) early(err error) error {
+func (c *cutter) early(err error, what string) error {
 	if err == io.EOF {
-		return &dagjson.SyntaxError{What: "unexpected end within the map"}
+		return &dagjson.SyntaxError{What: "unexpected end within the " + what}
 	}
 	return err
 }
@@ -135,23 +175,25 @@ func (c *cutter) unexpected(char byte, where string) error {
 	return &dagjson.SyntaxError{What: fmt.Sprintf("unexpected %q %s", char, where)}
 }
 
-// read cuts out the value that begins with first and has it read. The line is
-// the right one for an error, and behind the value without one.
-func (c *cutter) read(reader *dagjson.Reader, first byte, value func() error) error {
+// read cuts out the value that begins with first and has it read. The cutter is
+// then at an error or, without one, behind the value.
+func (c *cutter) read(first byte, value func() error) error {
+	from := c.at
 	if err := c.cut(first); err != nil {
-		return c.early(err)
-	}
-	reader.Reset(c.text)
-	err := value()
-	if err == nil {
-		err = reader.End()
-	}
-	var syntax *dagjson.SyntaxError
-	if errors.As(err, &syntax) {
-		c.line += bytes.Count(c.text[:min(syntax.Offset, len(c.text))], []byte("\n"))
+		c.at = from.after(c.text)
 		return err
 	}
-	c.line += bytes.Count(c.text, []byte("\n"))
+	c.json.Reset(c.text)
+	err := value()
+	if err == nil {
+		err = c.json.End()
+	}
+	text := c.text
+	var syntax *dagjson.SyntaxError
+	if errors.As(err, &syntax) {
+		text = text[:min(syntax.Offset, len(text))]
+	}
+	c.at = from.after(text)
 	return err
 }
 

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
 )
 
 // eachLine visits the lines that are not blank. The text is valid until the
@@ -27,7 +25,7 @@ func (s Source) eachLine() iter.Seq2[line, error] {
 				text = long
 			}
 			if err != nil && err != io.EOF {
-				yield(line{}, s.failed(n, err))
+				yield(line{}, failed(Position{s.Name, n, 1}, err))
 				return
 			}
 			if len(bytes.TrimSpace(text)) > 0 && !yield(line{text, n}, nil) {
@@ -59,6 +57,11 @@ func readLong(reader *bufio.Reader, text []byte) ([]byte, error) {
 	}
 }
 
+// begin is where what is not blank in a line begins.
+func (s Source) beginOf(l line) Position {
+	return Position{s.Name, l.number, 1 + len(l.text) - len(bytes.TrimLeft(l.text, " \t\r"))}
+}
+
 // lines reads ndjson.
 func (s Source) lines() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
@@ -66,14 +69,18 @@ func (s Source) lines() iter.Seq2[Entry, error] {
 		empty := true
 		for line, err := range s.eachLine() {
 			empty = false
-			if err == nil {
-				err = s.inLine(line, record.read(line.text, false))
+			if err == nil && s.Key != "" {
+				err = record.readKeyed(line.text, s.Key)
+				err = s.inLine(line, err)
+			} else if err == nil {
+				err = record.read(line.text, false)
+				err = s.inLine(line, err)
 			}
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			if !yield(Entry{record.key, record.value, line.number}, nil) {
+			if !yield(Entry{record.key, record.value, s.beginOf(line)}, nil) {
 				return
 			}
 		}
@@ -83,22 +90,10 @@ func (s Source) lines() iter.Seq2[Entry, error] {
 	}
 }
 
-// inLine adds the line to an error, and the column where it is known.
+// inLine adds the place to an error of the reader of a line.
 func (s Source) inLine(l line, err error) error {
 	if err == nil {
 		return nil
 	}
-	var syntax *dagjson.SyntaxError
-	if errors.As(err, &syntax) {
-		return s.At(l.number, atColumn{syntax, syntax.Offset + 1})
-	}
-	return s.At(l.number, err)
+	return In(bytes.TrimRight(l.text, "\r\n"), Position{s.Name, l.number, 1}, err)
 }
-
-type atColumn struct {
-	error
-	column int
-}
-
-func (e atColumn) Error() string { return fmtColumn(e.error, e.column) }
-func (e atColumn) Unwrap() error { return e.error }

@@ -15,7 +15,14 @@ type record struct {
 	reader                  dagjson.Reader
 }
 
-func fmtColumn(err error, column int) string { return fmt.Sprintf("%v (column %d)", err, column) }
+// readKeyed reads a line that is a map, of which one field is the key.
+func (r *record) readKeyed(text []byte, field string) (err error) {
+	r.reader.Reset(text)
+	if r.key, r.value, err = r.reader.Record(r.value[:0], field); err != nil {
+		return err
+	}
+	return r.reader.End()
+}
 
 // read reads the fields of one line: "key" and "value" or, where it is a
 // change, "op" with them.

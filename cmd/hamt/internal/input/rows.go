@@ -21,19 +21,20 @@ type rowReader struct {
 	in        *bufio.Reader
 	delimiter rune
 
-	first bool // the first line end is still to come
-	cr    bool // CR alone ends a line
-	at    int  // the line of what is read next, from 1
-	line  int  // in which the row began
+	first bool     // the first line end is still to come
+	cr    bool     // CR alone ends a line
+	at    Position // of what is read next
+	wrong Position // of what there is an error about
 
-	text   []byte // of all fields of the row
-	ends   []int  // of the fields, in text
+	text   []byte     // of all fields of the row
+	ends   []int      // of the fields, in text
+	begins []Position // of the fields, where they have quotes of those
 	fields []string
 	quoted bool // some field of the row had quotes
 }
 
-func newRowReader(in *bufio.Reader, delimiter rune) *rowReader {
-	return &rowReader{in: in, delimiter: delimiter, first: true, at: 1}
+func newRowReader(in *bufio.Reader, delimiter rune, begin Position) *rowReader {
+	return &rowReader{in: in, delimiter: delimiter, first: true, at: begin}
 }
 
 var (
@@ -54,7 +55,7 @@ const (
 // read returns the next row, valid until the next call; io.EOF at the end.
 func (r *rowReader) read() ([]string, error) {
 	for {
-		r.text, r.ends, r.quoted, r.line = r.text[:0], r.ends[:0], false, r.at
+		r.text, r.ends, r.begins, r.quoted = r.text[:0], r.ends[:0], r.begins[:0], false
 		end, err := r.field()
 		for err == nil && end == endField {
 			end, err = r.field()
@@ -78,14 +79,27 @@ func (r *rowReader) read() ([]string, error) {
 	return r.fields, nil
 }
 
+// next reads a character, and says how many bytes it has. What there may be an
+// error about is where it begins.
+func (r *rowReader) next() (char rune, size int, err error) {
+	r.wrong = r.at
+	char, size, err = r.in.ReadRune()
+	r.at.Column += size
+	return char, size, err
+}
+
+// newLine is to be called behind the end of a line.
+func (r *rowReader) newLine() { r.at = r.at.newLine() }
+
 // field reads one field into text, and what ends it.
 func (r *rowReader) field() (endOf, error) {
-	char, size, err := r.in.ReadRune()
+	r.begins = append(r.begins, r.at)
+	char, size, err := r.next()
 	if err == nil && char == '"' {
 		r.quoted = true
 		return r.quotedField()
 	}
-	for ; err == nil; char, size, err = r.in.ReadRune() {
+	for ; err == nil; char, size, err = r.next() {
 		switch end, is, err := r.end(char); {
 		case err != nil:
 			return 0, err
@@ -105,18 +119,19 @@ func (r *rowReader) field() (endOf, error) {
 
 // quotedField reads a field behind its first quote.
 func (r *rowReader) quotedField() (endOf, error) {
-	opened := r.at
+	opened := r.wrong
 	for {
-		char, size, err := r.in.ReadRune()
+		char, size, err := r.next()
 		if err == io.EOF {
-			r.at = opened // where to look for it
+			r.wrong = opened // where to look for it
 			return 0, errOpenQuote
 		}
 		if err != nil {
 			return 0, err
 		}
 		if char == '"' {
-			char, _, err = r.in.ReadRune()
+			quote := r.wrong
+			char, size, err = r.next()
 			if err != nil {
 				r.ends = append(r.ends, len(r.text))
 				return endInput, notEOF(err)
@@ -124,7 +139,7 @@ func (r *rowReader) quotedField() (endOf, error) {
 			if char != '"' {
 				end, is, err := r.end(char)
 				if err == nil && !is {
-					err = errQuote
+					r.wrong, err = quote, errQuote
 				}
 				r.ends = append(r.ends, len(r.text))
 				return end, err
@@ -134,7 +149,7 @@ func (r *rowReader) quotedField() (endOf, error) {
 			return 0, err
 		}
 		if char == '\n' || char == '\r' && !r.followedByLF() {
-			r.at++
+			r.newLine()
 		}
 	}
 }
@@ -160,7 +175,7 @@ func (r *rowReader) end(char rune) (end endOf, is bool, err error) {
 	default:
 		return 0, false, nil
 	}
-	r.at++
+	r.newLine()
 	return endRow, true, nil
 }
 

@@ -14,16 +14,20 @@ var ErrEmpty = errors.New("the input is empty")
 
 func (s Source) empty() error { return fmt.Errorf("%s: %w", s.Name, ErrEmpty) }
 
-// text returns the input without the mark that some programs put in front of
-// UTF-8. An error says that it is in UTF-16, which has such a mark of its own.
+// text returns the input decompressed and without the mark that some programs put
+// in front of UTF-8. An error says that it is in UTF-16, which has such a mark of
+// its own.
 func (s Source) text() (*bufio.Reader, error) {
-	reader := bufio.NewReaderSize(s.Reader, 64<<10)
-	begin, _ := reader.Peek(3) // an error comes again with the next read
+	reader, err := decompressed(s.Reader)
+	if err != nil {
+		return nil, failed(s.begin(), err)
+	}
+	mark, _ := reader.Peek(3) // an error comes again with the next read
 	switch {
-	case bytes.HasPrefix(begin, []byte("\xff\xfe")), bytes.HasPrefix(begin, []byte("\xfe\xff")):
-		return nil, s.At(1, errors.New("the input is in UTF-16: it has to be in UTF-8"))
-	case bytes.Equal(begin, []byte("\ufeff")):
-		_, err := reader.Discard(len(begin))
+	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
+		return nil, bad(s.begin(), errors.New("the input is in UTF-16: it has to be in UTF-8"))
+	case bytes.Equal(mark, []byte("\ufeff")):
+		_, err := reader.Discard(len(mark))
 		return reader, err
 	}
 	return reader, nil
