@@ -38,7 +38,7 @@ type Name struct {
 var ErrMoved = errors.New("the name was moved by somebody else")
 
 // CheckName returns an error unless a name is one. Anything that can be typed and
-// cannot be mistaken for a CID or a flag will do.
+// cannot be mistaken for a CID, a path from one, or a flag will do.
 func CheckName(name string) error {
 	const most = 255
 	switch {
@@ -49,7 +49,16 @@ func CheckName(name string) error {
 	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }):
 		return fmt.Errorf("name %q has white space or control characters", name)
 	}
-	if _, err := cid.Decode(name); err == nil {
+	for _, prefix := range []string{"/ipfs/", "/ipld/", "/ipns/", "ipfs://", "ipld://", "ipns://"} {
+		if strings.HasPrefix(name, prefix) {
+			return fmt.Errorf("name %q is a path", name)
+		}
+	}
+	head, _, slash := strings.Cut(name, "/")
+	if _, err := cid.Decode(head); err == nil {
+		if slash {
+			return fmt.Errorf("name %q begins with a CID", name)
+		}
 		return fmt.Errorf("name %q is a CID", name)
 	}
 	return nil

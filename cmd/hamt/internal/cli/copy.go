@@ -76,7 +76,7 @@ func (c *copying) run(ctx context.Context, args []string) error {
 	if from.Same(to.Location) {
 		return usage("--from and --to are the same store")
 	}
-	return c.app.readingRootAt(ctx, from, args, 0, func(from stores.Store, root rootRef, _ []string) error {
+	return c.app.readingRootAt(ctx, from, args, 0, &c.layout, func(from stores.Store, root rootRef, _ []string) error {
 		return c.copy(ctx, from, to, root)
 	})
 }

@@ -54,7 +54,7 @@ func (e *export) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return e.app.readingRoot(ctx, args, 0, func(s stores.Store, root rootRef, _ []string) error {
+	return e.app.readingRoot(ctx, args, 0, &e.layout, func(s stores.Store, root rootRef, _ []string) error {
 		return e.app.whole(ctx, s, root.cid, &e.layout, func(m *adl.Node) error {
 			write := func(w io.Writer) error { return e.write(ctx, w, s, m, root.cid) }
 			if e.file == "-" {

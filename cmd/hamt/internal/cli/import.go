@@ -46,8 +46,11 @@ meant where the CAR names none, or others.`
 // decodeRoots returns the CIDs that --root has.
 func decodeRoots(given []string) (roots []cid.Cid, err error) {
 	for _, text := range given {
-		root, err := cid.Decode(text)
+		root, path, ok, err := parseCID(text)
 		if err != nil {
+			return nil, err
+		}
+		if !ok || path != "" {
 			return nil, usage("--root %s: it is not a CID", text)
 		}
 		roots = append(roots, root)

@@ -60,8 +60,11 @@ STORE is a directory, a .car file, kubo:[URL] (a Kubo node, by default the one o
 this machine), gateway:URL,URL… (trustless gateways, read-only), or flatfs:DIR (a
 Kubo node's repository, read-only).
 
-ROOT is a CID, or a name that was given with --name. With a CAR as the store it
-may be left out and is then the CAR's first root.
+ROOT is a CID (alone, or as /ipfs/CID or ipfs://CID), or a name that was given with
+--name. A path behind it leads to a map inside: people/friends is the map that the
+value of the key friends links to. Slashes may be in keys: of several keys that a
+path begins with, the longest is taken. With a CAR as the store ROOT may be left
+out and is then the CAR's first root.
 
 Exit status: 0 done; 1 not there (a key; a name to be removed); 2 bad usage or bad
 input; 3 a fault in the store or in the data; 130 interrupted.`

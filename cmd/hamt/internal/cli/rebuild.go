@@ -20,7 +20,7 @@ func (a *app) rebuildVerb() *cobra.Command {
 	c := verb(groupWrite, "rebuild ROOT", "Build the canonical tree of a map's entries and print its root", `
 hamt rebuild people
 hamt rebuild people --name people`, exactly(1), func(ctx context.Context, args []string) error {
-		return a.editing(ctx, args[0], name, func(s stores.Writable, root cid.Cid) (*adl.Node, error) {
+		return a.editing(ctx, args[0], name, &layout, func(s stores.Writable, root cid.Cid) (*adl.Node, error) {
 			m, err := a.load(ctx, s.LinkSystem(), root, &layout)
 			if err != nil {
 				return nil, err

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
@@ -20,27 +22,66 @@ import (
 
 // rootRef is what ROOT stands for.
 type rootRef struct {
-	cid  cid.Cid
-	name string // empty where ROOT is a CID
+	cid    cid.Cid
+	name   string // empty where ROOT is something else than a name
+	inside bool   // of another map, or of other data: ROOT has a path
 }
 
 // resolve finds what a ROOT argument stands for.
-func resolve(ctx context.Context, s stores.Store, root string) (rootRef, error) {
-	if c, err := cid.Decode(root); err == nil {
-		return rootRef{cid: c}, nil
+func (a *app) resolve(ctx context.Context, s stores.Store, layout *layoutFlags, root string) (rootRef, error) {
+	c, path, ok, err := parseCID(root)
+	if err != nil {
+		return rootRef{}, err
+	}
+	if ok {
+		return a.inside(ctx, s, layout, rootRef{cid: c}, path, root)
 	}
 	named, ok := s.(stores.Named)
 	if !ok {
 		return rootRef{}, usage("no such name or CID: %s (a store of this kind has no names)", root)
 	}
-	c, found, err := named.Lookup(ctx, root)
+	// A name may have slashes in it, and then comes before a path.
+	for name, path := range beginnings(root) {
+		c, found, err := named.Lookup(ctx, name)
+		if err != nil {
+			return rootRef{}, err
+		}
+		if found {
+			return a.inside(ctx, s, layout, rootRef{cid: c, name: name}, path, root)
+		}
+	}
+	return rootRef{}, usage("no such name or CID: %s%s (hamt names lists the names)", root, likeName(ctx, named, root))
+}
+
+// inside finds the map that a path leads to from what a CID names. text is the whole, for
+// errors.
+func (a *app) inside(ctx context.Context, s stores.Store, layout *layoutFlags, from rootRef, path, text string) (rootRef, error) {
+	if path == "" {
+		return from, nil
+	}
+	x, err := a.explorer(s.LinkSystem(), layout)
 	if err != nil {
 		return rootRef{}, err
 	}
-	if !found {
-		return rootRef{}, usage("no such name or CID: %s%s (hamt names lists the names)", root, likeName(ctx, named, root))
+	found, err := x.find(ctx, basicnode.NewLink(linkOf(from.cid)), path)
+	if errors.As(err, new(*nothingThere)) {
+		return rootRef{}, usage("%s: %w", text, err)
 	}
-	return rootRef{c, root}, nil
+	if err != nil {
+		return rootRef{}, err
+	}
+	link, err := found.AsLink()
+	if err != nil {
+		return rootRef{}, usage("%s leads to no map: what is there is no link, but of kind %s", text, found.Kind())
+	}
+	c, err := stores.CIDOf(link)
+	return rootRef{cid: c, inside: true}, err
+}
+
+// explorer returns what goes along paths.
+func (a *app) explorer(lsys *linking.LinkSystem, layout *layoutFlags) (explorer, error) {
+	given, err := layout.params()
+	return explorer{lsys, given, a.store.remote.AtOnce}, err
 }
 
 // likeName asks whether one of the names is meant that a store of this machine has; what
@@ -65,19 +106,19 @@ func linkOf(c cid.Cid) datamodel.Link { return cidlink.Link{Cid: c} }
 // argument, or where there are only rest arguments the one that the store is
 // for. do gets the other arguments.
 func (a *app) readingRoot(
-	ctx context.Context, args []string, rest int,
+	ctx context.Context, args []string, rest int, layout *layoutFlags,
 	do func(s stores.Store, root rootRef, args []string) error,
 ) error {
 	p, err := a.store.chosen()
 	if err != nil {
 		return err
 	}
-	return a.readingRootAt(ctx, p, args, rest, do)
+	return a.readingRootAt(ctx, p, args, rest, layout, do)
 }
 
 // readingRootAt is readingRoot of another store than --store.
 func (a *app) readingRootAt(
-	ctx context.Context, p location, args []string, rest int,
+	ctx context.Context, p location, args []string, rest int, layout *layoutFlags,
 	do func(s stores.Store, root rootRef, args []string) error,
 ) (err error) {
 	s, err := p.reading(ctx)
@@ -92,7 +133,7 @@ func (a *app) readingRootAt(
 		}
 		return do(s, rootRef{cid: root}, args)
 	}
-	root, err := resolve(ctx, s, args[0])
+	root, err := a.resolve(ctx, s, layout, args[0])
 	if err != nil {
 		return err
 	}
@@ -104,7 +145,7 @@ func (a *app) readingMap(
 	ctx context.Context, args []string, rest int, layout *layoutFlags,
 	do func(m *adl.Node, args []string) error,
 ) error {
-	return a.readingRoot(ctx, args, rest, func(s stores.Store, root rootRef, args []string) error {
+	return a.readingRoot(ctx, args, rest, layout, func(s stores.Store, root rootRef, args []string) error {
 		m, err := a.load(ctx, s.LinkSystem(), root.cid, layout)
 		if err != nil {
 			return err
@@ -133,7 +174,7 @@ func closing(s io.Closer, err *error) {
 // editing opens a store that is there for changes to the map at a root. do
 // returns the map with the new root, which is then published.
 func (a *app) editing(
-	ctx context.Context, root, name string,
+	ctx context.Context, root, name string, layout *layoutFlags,
 	do func(s stores.Writable, root cid.Cid) (*adl.Node, error),
 ) (err error) {
 	p, err := a.store.chosenForWriting(open.Edit, name)
@@ -145,7 +186,7 @@ func (a *app) editing(
 		return err
 	}
 	defer closing(s, &err)
-	from, err := resolve(ctx, s, root)
+	from, err := a.resolve(ctx, s, layout, root)
 	if err != nil {
 		return err
 	}
@@ -153,7 +194,13 @@ func (a *app) editing(
 	if err != nil {
 		return err
 	}
-	return a.publish(ctx, s, m, from, name)
+	if err := a.publish(ctx, s, m, from, name); err != nil {
+		return err
+	}
+	if from.inside {
+		a.say(fmt.Sprintf("what is around the map is as it was: %s is still the old root", root))
+	}
+	return nil
 }
 
 // publish names a map's root and prints it, in that order, and not before all

@@ -35,7 +35,7 @@ func (e *edit) flags(c *cobra.Command) {
 // txn opens the map at a root for changes, commits them and prints the new
 // root.
 func (e *edit) txn(ctx context.Context, root string, change func(*builder.Txn) error) error {
-	return e.app.editing(ctx, root, e.name, func(s stores.Writable, root cid.Cid) (*adl.Node, error) {
+	return e.app.editing(ctx, root, e.name, &e.layout, func(s stores.Writable, root cid.Cid) (*adl.Node, error) {
 		m, err := e.app.load(ctx, s.LinkSystem(), root, &e.layout)
 		if err != nil {
 			return nil, err

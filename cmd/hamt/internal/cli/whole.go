@@ -16,7 +16,7 @@ import (
 // wholeMap is readingMap for verbs that go through all blocks of a map. Those
 // that are read make the progress.
 func (a *app) wholeMap(ctx context.Context, args []string, layout *layoutFlags, do func(m *adl.Node) error) error {
-	return a.readingRoot(ctx, args, 0, func(s stores.Store, root rootRef, _ []string) error {
+	return a.readingRoot(ctx, args, 0, layout, func(s stores.Store, root rootRef, _ []string) error {
 		return a.whole(ctx, s, root.cid, layout, do)
 	})
 }
