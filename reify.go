@@ -47,6 +47,10 @@ func WithReadAhead(n int) Option { return adl.WithReadAhead(n) }
 // [adl.WithMaxBlockBytes].
 func WithMaxBlockBytes(n int64) Option { return adl.WithMaxBlockBytes(n) }
 
+// WithWeakDigests allows links with digests of fewer than 20 bytes; see
+// [adl.WithWeakDigests].
+func WithWeakDigests() Option { return adl.WithWeakDigests() }
+
 var errNoLinkSystem = errors.New("hamt: no LinkSystem was given")
 
 // Load opens the map whose root has the given link. One block is loaded, the
@@ -55,7 +59,8 @@ var errNoLinkSystem = errors.New("hamt: no LinkSystem was given")
 // that take none.
 //
 // Errors are *fault.Error: ErrMissing and ErrHashMismatch from the store,
-// ErrNotHAMT where the block is something else, ErrUnknownHash, and what can
+// ErrWeakDigest where a store could give what it wants, ErrNotHAMT where the block
+// is something else, ErrUnknownHash, and what can
 // be wrong with a root block.
 func Load(ctx context.Context, lsys *linking.LinkSystem, link datamodel.Link, options ...Option) (*adl.Node, error) {
 	if lsys == nil {
@@ -70,7 +75,11 @@ func Load(ctx context.Context, lsys *linking.LinkSystem, link datamodel.Link, op
 }
 
 func newSource(lsys *linking.LinkSystem, settings nodes.Settings) *blockio.Loader {
-	return blockio.NewLoader(lsys, settings.CacheBytes, settings.MaxBlockBytes)
+	loader := blockio.NewLoader(lsys, settings.CacheBytes, settings.MaxBlockBytes)
+	if settings.WeakDigests {
+		loader.AllowWeakDigests()
+	}
+	return loader
 }
 
 func newNode(ctx context.Context, tree *trie.Tree, settings nodes.Settings) *adl.Node {

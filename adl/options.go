@@ -55,6 +55,20 @@ func WithMaxBlockBytes(n int64) Option {
 	}}
 }
 
+// WithWeakDigests allows links with digests of fewer than 20 bytes (md5, a
+// truncated sha2-256), in the map's blocks and to its root; and, in a
+// builder.Prototype, such link prototypes. Without it they are
+// fault.ErrWeakDigest: whoever serves the blocks can make another block with the
+// same digest, so that what is read is what he wants. The shorter the digest, the
+// less that costs him; with it comes that a map can link to itself, and no walk
+// over it ends.
+//
+// A link under the identity hash, which holds its block itself, cannot be forged. It
+// may hold 128 bytes with this option and without it; more is fault.ErrTooLarge.
+func WithWeakDigests() Option {
+	return Option{func(s *nodes.Settings) { s.WeakDigests = true }}
+}
+
 func init() {
 	nodes.Resolve = func(options any) nodes.Settings {
 		s := nodes.Settings{

@@ -41,7 +41,9 @@ type Prototype struct {
 	WritesAtOnce int
 	// LinkPrototype names the blocks: a cidlink.LinkPrototype of CIDv1 with
 	// any codec and hash that the LinkSystem knows. nil means DAG-CBOR and
-	// sha2-256.
+	// sha2-256. Digests of fewer than 20 bytes are fault.ErrWeakDigest, unless
+	// ReadWith allows them ([adl.WithWeakDigests]); under the identity hash, blocks
+	// of more than 128 bytes are fault.ErrTooLarge.
 	LinkPrototype datamodel.LinkPrototype
 	// InlineBytes is the largest value, in bytes of DAG-CBOR, that is kept in
 	// the map's own blocks; larger ones become a block of their own, with a
@@ -182,9 +184,17 @@ func (p Prototype) open() (*config, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !p.read.WeakDigests {
+		if err := blockWriter.CheckDigests(); err != nil {
+			return nil, err
+		}
+	}
 	reads := p.source()
 	if reads == nil {
 		reads = blockio.NewLoader(p.LinkSystem, p.read.CacheBytes, p.read.MaxBlockBytes)
+		if p.read.WeakDigests {
+			reads.AllowWeakDigests()
+		}
 	}
 	return &config{p, hasher, blockWriter, reads}, nil
 }

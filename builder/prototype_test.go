@@ -21,7 +21,7 @@ func TestDigestLengthUnsaid(t *testing.T) {
 	for _, hash := range []multicodec.Code{multicodec.Sha2_256, multicodec.Identity} {
 		lp := cidlink.LinkPrototype{Prefix: cid.Prefix{Version: 1, Codec: uint64(multicodec.DagCbor), MhType: uint64(hash), MhLength: -1}}
 		p := builder.Prototype{LinkSystem: hamttest.NewStore().LinkSystem(), LinkPrototype: lp}
-		m := hamttest.Build(t, p, hamttest.Numbered(10))
+		m := hamttest.Build(t, p, hamttest.Numbered(3))
 		if _, err := p.Edit(m); err != nil {
 			t.Error(err)
 		}

@@ -31,7 +31,11 @@ var (
 	ErrMissing = errors.New("block cannot be loaded")
 	// ErrHashMismatch: the store gave bytes that do not hash to the link.
 	ErrHashMismatch = errors.New("block does not match its link")
-	// ErrTooLarge: a block is larger than the limit for reading or writing.
+	// ErrWeakDigest: the digest in the link is so short that another block with
+	// the same can be made: the link does not say which block is meant.
+	ErrWeakDigest = errors.New("digest of the link is too short to tell blocks apart")
+	// ErrTooLarge: a block is larger than the limit for reading or writing, or
+	// than what a link may hold of it (the identity hash).
 	ErrTooLarge = errors.New("block is too large")
 	// ErrMalformed: the bytes are not valid in the block's codec, or the block
 	// has not the shape that the schema asks for.

@@ -24,26 +24,41 @@ type Blocks struct {
 }
 
 // Base implements what is the same in every kind of store, which embeds it. A kind
-// is not asked for blocks that their own CID holds. Who embeds such a kind to return
+// is not asked for blocks that their own CID holds, nor for those that a CID does
+// not tell from others (CheckDigest). Who embeds such a kind to return
 // other bytes from Get has to check them, since Checks reports that they are.
 type Base struct {
-	blocks Blocks
-	lsys   *linking.LinkSystem
+	blocks  Blocks
+	lsys    *linking.LinkSystem
+	digests *digests
 }
 
 // NewBase returns the Base of a kind of store.
 func NewBase(blocks Blocks) Base {
-	b := Base{blocks: blocks}
-	b.lsys = ReadingBlocks(b.limited)
+	b := Base{blocks: blocks, digests: &digests{}}
+	b.lsys = reading(b.digests, openBlocks(b.limited))
 	return b
 }
+
+// AllowWeakDigests has the store take CIDs whose digests have fewer than
+// MinDigestBytes, from now on. What it gives for them is what whoever made the
+// blocks wants.
+func (b *Base) AllowWeakDigests() { b.digests.weak.Store(true) }
+
+// CheckDigest returns the error of a CID that the store does not take. It is for
+// kinds of stores that have more methods than a Base which take one.
+func (b *Base) CheckDigest(c cid.Cid) error { return b.digests.check(c) }
 
 // LinkSystem returns the LinkSystem of the store.
 func (b *Base) LinkSystem() *linking.LinkSystem { return b.lsys }
 
 // Get returns the bytes of a block, which were checked against the CID once. The
-// error wraps ErrTooLarge where there are more than MaxBlockBytes.
+// error wraps ErrTooLarge where there are more than MaxBlockBytes, and is that of
+// CheckDigest for a CID which the store does not take.
 func (b *Base) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if err := b.CheckDigest(c); err != nil {
+		return nil, err
+	}
 	if block, ok := Inlined(c); ok {
 		return block, nil
 	}
@@ -90,6 +105,8 @@ func Checks(s Store) bool {
 
 // GetChecked returns what Get of a store returns, which is checked against the CID
 // here unless it was there. The error wraps ErrWrongBytes where it is something else.
+// Which digests a CID may have is for the store to say, if it has a Base, or else
+// for the caller (CheckDigest).
 func GetChecked(ctx context.Context, s Store, c cid.Cid) ([]byte, error) {
 	block, err := s.Get(ctx, c)
 	if err == nil && !Checks(s) {
@@ -103,6 +120,9 @@ func GetChecked(ctx context.Context, s Store, c cid.Cid) ([]byte, error) {
 
 // Has reports whether the store has a block.
 func (b *Base) Has(ctx context.Context, c cid.Cid) (bool, error) {
+	if err := b.CheckDigest(c); err != nil {
+		return false, err
+	}
 	if _, ok := Inlined(c); ok {
 		return true, nil
 	}
@@ -128,6 +148,9 @@ func NewWritableBase(blocks Blocks, put func(ctx context.Context, c cid.Cid, blo
 
 // Put puts a block into the store, unless its CID holds it.
 func (w *WritableBase) Put(ctx context.Context, c cid.Cid, block []byte) error {
+	if err := w.CheckDigest(c); err != nil {
+		return err
+	}
 	if _, ok := Inlined(c); ok {
 		return nil
 	}

@@ -22,12 +22,21 @@ import (
 
 // Reading returns the LinkSystem of a store that opens blocks in its own way. A
 // reader that has Len spares its reader all but one allocation; one that has
-// Close is closed. Blocks whose CID holds them are not asked for.
+// Close is closed. Blocks whose CID holds them are not asked for, nor are those that
+// a CID does not tell from others (CheckDigest).
 func Reading(open func(ctx context.Context, c cid.Cid) (io.Reader, error)) *linking.LinkSystem {
+	return reading(&digests{}, open)
+}
+
+// reading is Reading of blocks whose CIDs have certain digests.
+func reading(d *digests, open func(ctx context.Context, c cid.Cid) (io.Reader, error)) *linking.LinkSystem {
 	lsys := cidlink.DefaultLinkSystem()
 	lsys.StorageReadOpener = func(lctx linking.LinkContext, link datamodel.Link) (io.Reader, error) {
 		c, err := CIDOf(link)
 		if err != nil {
+			return nil, err
+		}
+		if err := d.check(c); err != nil {
 			return nil, err
 		}
 		if block, ok := Inlined(c); ok {
@@ -40,13 +49,18 @@ func Reading(open func(ctx context.Context, c cid.Cid) (io.Reader, error)) *link
 
 // ReadingBlocks is Reading of a store that returns whole blocks.
 func ReadingBlocks(get func(ctx context.Context, c cid.Cid) ([]byte, error)) *linking.LinkSystem {
-	return Reading(func(ctx context.Context, c cid.Cid) (io.Reader, error) {
+	return Reading(openBlocks(get))
+}
+
+// openBlocks opens blocks that come whole.
+func openBlocks(get func(ctx context.Context, c cid.Cid) ([]byte, error)) func(ctx context.Context, c cid.Cid) (io.Reader, error) {
+	return func(ctx context.Context, c cid.Cid) (io.Reader, error) {
 		block, err := get(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		return bytes.NewReader(block), nil
-	})
+	}
 }
 
 // Writing lets a LinkSystem write with put, and returns it.

@@ -42,11 +42,12 @@ const DefaultCacheBytes = 64 << 20
 // Loader loads blocks. It is safe for concurrent use as far as the
 // LinkSystem's StorageReadOpener is.
 type Loader struct {
-	lsys    linking.LinkSystem
-	cache   *Cache
-	maxRead int64
-	flights *flight.Group[*block.Node]
-	mean    atomic.Int64 // of the time a load takes, moving, in nanoseconds
+	lsys        linking.LinkSystem
+	cache       *Cache
+	maxRead     int64
+	weakDigests bool // are allowed
+	flights     *flight.Group[*block.Node]
+	mean        atomic.Int64 // of the time a load takes, moving, in nanoseconds
 }
 
 const (
@@ -62,6 +63,10 @@ const (
 	// collector does not make a store slow, and one load over a network does.
 	window = 16
 )
+
+// AllowWeakDigests has links loaded whose digests are too short to tell blocks
+// apart. It must be called before the loader is used.
+func (l *Loader) AllowWeakDigests() { l.weakDigests = true }
 
 // Slow reports whether loads take so long that it pays to have several under way.
 func (l *Loader) Slow() bool { return l.mean.Load() > int64(slow) }
@@ -277,6 +282,9 @@ func FromNode(node datamodel.Node) ([]byte, error) {
 func (l *Loader) read(ctx context.Context, link cidlink.Link) (buffer *[]byte, err error) {
 	if l.lsys.StorageReadOpener == nil {
 		return nil, faults.New(fault.ErrMissing, "the LinkSystem has no storage to read from")
+	}
+	if err := l.CheckDigest(link.Cid); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -92,6 +92,11 @@ func (w *Writer) Encode(raw []byte) (Block, error) {
 	if len(encoded) > w.maxWrite {
 		return Block{}, faults.New(fault.ErrTooLarge, "%d bytes, and the limit is %d", len(encoded), w.maxWrite)
 	}
+	if w.prototype.MhType == uint64(multicodec.Identity) {
+		if err := checkInlined(len(encoded)); err != nil {
+			return Block{}, err
+		}
+	}
 	name, err := w.name(encoded)
 	if err == nil && w.encode != nil {
 		err = w.checkReadable(name, encoded, raw)

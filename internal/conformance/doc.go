@@ -18,6 +18,7 @@
 //
 //   - faults_test.go breaks blocks and expects errors that name them.
 //   - noncanonical_test.go reads maps that no builder writes.
+//   - digests_test.go follows links that do not say which block they mean.
 //   - depth_test.go reads trees that are meant never to end.
 //   - read_path_test.go fuzzes everything that reads (FuzzReadPath), over a
 //     store that lies.

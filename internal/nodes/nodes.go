@@ -26,6 +26,8 @@ type Settings struct {
 	CacheBytes int64
 	// MaxBlockBytes is the largest block that is read.
 	MaxBlockBytes int64
+	// WeakDigests allows links whose digests are too short to tell blocks apart.
+	WeakDigests bool
 	// ReadAhead is how many blocks the methods that take a context load at the
 	// same time.
 	ReadAhead int
@@ -48,8 +50,8 @@ type Origin struct {
 	// Context is for the methods that take none.
 	Context context.Context
 	Tree    *trie.Tree
-	// Settings are how the map is read. Their CacheBytes, MaxBlockBytes and
-	// Params have gone into Tree already.
+	// Settings are how the map is read. Their CacheBytes, MaxBlockBytes,
+	// WeakDigests and Params have gone into Tree already.
 	Settings Settings
 	// Count is the number of entries, or -1 where it is not known.
 	Count int64

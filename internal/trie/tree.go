@@ -15,6 +15,7 @@ import (
 	"context"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
@@ -51,6 +52,11 @@ func New(loader *blockio.Loader, root *block.Node, p params.Params, link datamod
 		return nil, located(err, link, nil)
 	}
 	t := &Tree{params: p, hasher: hasher, loader: loader, root: root, link: link}
+	if c, ok := link.(cidlink.Link); ok && c.Defined() { // of a root that came without the loader
+		if err := loader.CheckDigest(c.Cid); err != nil {
+			return nil, located(err, link, nil)
+		}
+	}
 	if err := t.checkDepth(root, 0); err != nil {
 		return nil, located(err, link, nil)
 	}

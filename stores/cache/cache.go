@@ -32,6 +32,8 @@ type Options struct {
 // the store below is one, and a stores.Named where that is one.
 type Cache interface {
 	stores.Store
+	// AllowWeakDigests is that of stores.Base, here and in the store below.
+	AllowWeakDigests()
 	// Stats returns what the cache has done since it was opened, and what it
 	// holds.
 	Stats() Stats
@@ -117,6 +119,14 @@ func (w *writing) Sync() error {
 }
 
 func (w *writing) Has(ctx context.Context, c cid.Cid) (bool, error) { return w.below.Has(ctx, c) }
+
+// AllowWeakDigests is that of the cache and of the store below.
+func (c *cache) AllowWeakDigests() {
+	c.Base.AllowWeakDigests()
+	if below, ok := c.below.(interface{ AllowWeakDigests() }); ok {
+		below.AllowWeakDigests()
+	}
+}
 
 func (c *cache) DefaultRoot() (cid.Cid, bool) { return c.below.DefaultRoot() }
 

@@ -120,6 +120,9 @@ func (b *Builder) put(_ context.Context, c cid.Cid, block []byte) error {
 func (b *Builder) Publish(_ context.Context, root cid.Cid) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := b.CheckDigest(root); err != nil {
+		return b.named(err)
+	}
 	if _, inlined := stores.Inlined(root); !inlined && !b.sections.has(root) {
 		return fmt.Errorf("%s: the root: %w", b.path, stores.NotFound{CID: root})
 	}

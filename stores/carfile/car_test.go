@@ -12,6 +12,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multihash"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 func block(t testing.TB, n int) Block {
@@ -126,5 +128,39 @@ func TestWriteFile(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// TestWeakDigests: a block whose CID is that of many is not taken from a CAR, and
+// cannot be the root of one, unless that is asked for.
+func TestWeakDigests(t *testing.T) {
+	strong, weak := block(t, 1), named(t, cid.V1Builder{Codec: cid.Raw, MhType: multihash.SHA2_256, MhLength: 19}, 2, 10)
+	var file bytes.Buffer
+	write(t, &file, weak.CID, strong, weak)
+	for _, allowed := range []bool{false, true} {
+		in, err := NewReader(bytes.NewReader(file.Bytes()), "x.car")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if allowed {
+			in.AllowWeakDigests()
+		}
+		read, failed := 0, error(nil)
+		for _, err := range in.Blocks() {
+			if failed = err; err == nil {
+				read++
+			}
+		}
+		if allowed && (failed != nil || read != 2) || !allowed && (!errors.Is(failed, stores.ErrWeakDigest) || read != 1) {
+			t.Errorf("allowed %v: %d blocks, %v", allowed, read, failed)
+		}
+		b := create(t, filepath.Join(t.TempDir(), "x.car"))
+		if allowed {
+			b.AllowWeakDigests()
+			put(t, b, weak)
+		}
+		if err := b.Publish(t.Context(), weak.CID); allowed != (err == nil) || !allowed && !errors.Is(err, stores.ErrWeakDigest) {
+			t.Errorf("allowed %v: published: %v", allowed, err)
+		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	carv2 "github.com/ipld/go-car/v2"
+
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 // Block is a block under its name.
@@ -19,9 +21,10 @@ type Block struct {
 
 // Reader reads the blocks of a CAR, version 1 or 2, in their order.
 type Reader struct {
-	name string
-	in   *counter
-	car  *carv2.BlockReader
+	name  string
+	in    *counter
+	car   *carv2.BlockReader
+	check func(c cid.Cid) error
 }
 
 // counter counts what is read through it.
@@ -56,14 +59,19 @@ func NewReader(r io.Reader, name string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a CAR, or is damaged: %w", name, early(err))
 	}
-	return &Reader{name, in, car}, nil
+	return &Reader{name, in, car, stores.CheckDigest}, nil
 }
+
+// AllowWeakDigests has Blocks visit blocks whose CIDs do not tell them from
+// others, too. It must be called before.
+func (r *Reader) AllowWeakDigests() { r.check = func(cid.Cid) error { return nil } }
 
 // Roots are the roots that the header names.
 func (r *Reader) Roots() []cid.Cid { return r.car.Roots }
 
 // Blocks visits all blocks, each checked against its CID. The iteration is over
-// after an error.
+// after an error, which wraps stores.ErrWeakDigest for a CID that any bytes could
+// match.
 func (r *Reader) Blocks() iter.Seq2[Block, error] {
 	return func(yield func(Block, error) bool) {
 		for {
@@ -83,6 +91,10 @@ func (r *Reader) Blocks() iter.Seq2[Block, error] {
 			}
 			if err != nil {
 				yield(Block{}, fmt.Errorf("%s: %w", r.name, early(err)))
+				return
+			}
+			if err := r.check(block.Cid()); err != nil {
+				yield(Block{}, fmt.Errorf("%s: %w", r.name, err))
 				return
 			}
 			if !yield(Block{block.Cid(), block.RawData()}, nil) {

@@ -212,6 +212,9 @@ func (s *Store) unpublished(c cid.Cid) (block []byte, ok bool, err error) {
 
 // Put stores a copy of a block. It is on the disk after the next Sync.
 func (s *Store) Put(_ context.Context, c cid.Cid, block []byte) error {
+	if err := s.CheckDigest(c); err != nil {
+		return err
+	}
 	if _, ok := stores.Inlined(c); ok {
 		return nil
 	}
@@ -399,6 +402,11 @@ func (s *Store) Sync() error {
 func (s *Store) commit(root cid.Cid, names ...nameLine) error {
 	if err := s.canWrite(); err != nil {
 		return err
+	}
+	if root.Defined() {
+		if err := s.CheckDigest(root); err != nil {
+			return err
+		}
 	}
 	if err := s.flush(); err != nil {
 		return err

@@ -58,10 +58,14 @@ var ErrNoCAR = errors.New("no gateway gives whole trees")
 // Tree returns, while visit may use the others.
 func (s *Store) Tree(ctx context.Context, root cid.Cid, visit func(c cid.Cid, block []byte) error) error {
 	able := slices.DeleteFunc(slices.Clone(s.sources), func(g *source) bool { return !g.health.givesCAR() })
+	if err := s.CheckDigest(root); err != nil {
+		return err
+	}
 	if _, inlined := stores.Inlined(root); inlined || len(able) == 0 {
 		return ErrNoCAR
 	}
 	t := newTree(root, MaxTreeBlocks, visit)
+	t.check = s.CheckDigest
 	err := s.ask(ctx, "tree", root, able, func(ctx context.Context, g *source) error {
 		err := g.tree(ctx, root, t)
 		switch {
@@ -123,15 +127,16 @@ func isCAR(contentType string) bool {
 // tree is a tree as far as it was delivered.
 type tree struct {
 	visit    func(c cid.Cid, block []byte) error
-	most     int                  // blocks that are remembered
-	missing  map[cid.Cid]struct{} // blocks that are linked to
-	have     map[cid.Cid]struct{} // blocks that were delivered
-	repeated int                  // links to what was linked to before
-	stopped  error                // by visit
+	check    func(c cid.Cid) error // of its digest
+	most     int                   // blocks that are remembered
+	missing  map[cid.Cid]struct{}  // blocks that are linked to
+	have     map[cid.Cid]struct{}  // blocks that were delivered
+	repeated int                   // links to what was linked to before
+	stopped  error                 // by visit, or at a block that nobody would get
 }
 
 func newTree(root cid.Cid, most int, visit func(c cid.Cid, block []byte) error) *tree {
-	return &tree{visit: visit, most: most, missing: map[cid.Cid]struct{}{root: {}}, have: map[cid.Cid]struct{}{}}
+	return &tree{visit: visit, check: stores.CheckDigest, most: most, missing: map[cid.Cid]struct{}{root: {}}, have: map[cid.Cid]struct{}{}}
 }
 
 // read reads a CAR, whose header and blocks are parts of the answer.
@@ -176,6 +181,9 @@ func (t *tree) early(err error) error {
 func (t *tree) add(c cid.Cid, block []byte) error {
 	if _, ok := t.missing[c]; !ok {
 		return t.again(c)
+	}
+	if t.stopped = t.check(c); t.stopped != nil {
+		return t.stopped
 	}
 	if err := stores.Check(c, block); err != nil {
 		return err

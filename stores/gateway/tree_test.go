@@ -416,3 +416,28 @@ func TestLinksOf(t *testing.T) {
 		t.Errorf("%d links", len(got))
 	}
 }
+
+// TestTreeOfWeakDigests: what any bytes could be is neither asked for nor delivered.
+func TestTreeOfWeakDigests(t *testing.T) {
+	b, order := small()
+	hash, err := multihash.Sum(b.block(order[2]), multihash.SHA2_256, 19)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak := cid.NewCidV1(cid.Raw, hash)
+	b.Bag[weak.KeyString()] = b.block(order[2])
+	root := b.list(order[3], weak, order[4])
+	g := serve(t, honest(b, root, order[3], weak, order[4]))
+	s := open(t, once, g)
+	got, err := fetch(t, s, b, root)
+	if !errors.Is(err, stores.ErrWeakDigest) || len(got) != 2 {
+		t.Errorf("%d blocks, %v", len(got), err)
+	}
+	if _, err := fetch(t, s, b, weak); !errors.Is(err, stores.ErrWeakDigest) || g.asked.Load() != 1 {
+		t.Errorf("as the root: %v, %d requests", err, g.asked.Load())
+	}
+	s.AllowWeakDigests()
+	if got, err := fetch(t, s, b, root); err != nil || len(got) != 4 {
+		t.Errorf("allowed: %d blocks, %v", len(got), err)
+	}
+}

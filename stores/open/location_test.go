@@ -2,13 +2,19 @@ package open
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
+
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/embedded"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
 )
 
 func TestParse(t *testing.T) {
@@ -160,6 +166,60 @@ func TestSame(t *testing.T) {
 		}
 		if a.Same(b) != c.want || b.Same(a) != c.want {
 			t.Errorf("%s and %s: want %v", c.a, c.b, c.want)
+		}
+	}
+}
+
+// TestWeakDigests: the option reaches every kind of store, and the cache in front of
+// one.
+func TestWeakDigests(t *testing.T) {
+	dir := t.TempDir()
+	hash, err := multihash.Sum([]byte("block"), multihash.SHA2_256, 19)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak := cid.NewCidV1(cid.Raw, hash)
+	flat := filepath.Join(dir, "flat")
+	if err := os.Mkdir(flat, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(flat, "SHARDING"), []byte("/repo/flatfs/shard/v1/next-to-last/2\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	car := Location{CAR, filepath.Join(dir, "x.car")}
+	node := httptest.NewServer(http.NotFoundHandler())
+	defer node.Close()
+	nowhere := remote.Options{Retries: -1}
+	for _, allowed := range []bool{false, true} {
+		check := func(at Location, s stores.Store, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close() //nolint:errcheck // it is not written to
+			if _, err := s.Get(t.Context(), weak); errors.Is(err, stores.ErrWeakDigest) == allowed {
+				t.Errorf("%s, allowed %v: %v", at, allowed, err)
+			}
+		}
+		for _, at := range []Location{car, {Embedded, filepath.Join(dir, "store")}, {Kubo, node.URL}} {
+			s, err := at.Writing(t.Context(), Build, Options{WeakDigests: allowed, Remote: nowhere})
+			check(at, s, err)
+		}
+		w, err := carfile.Create(car.Place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Publish(t.Context(), cid.NewCidV1(cid.Raw, []byte{multihash.IDENTITY, 0})); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []Location{car, {Flatfs, flat}, {Embedded, filepath.Join(dir, "store")}, {Kubo, node.URL}, {Gateway, node.URL}} {
+			for _, cache := range []string{"", filepath.Join(dir, "cache")} {
+				s, err := at.Reading(t.Context(), Options{WeakDigests: allowed, Remote: nowhere, CacheDir: cache})
+				check(at, s, err)
+			}
 		}
 	}
 }

@@ -28,6 +28,9 @@ type Options struct {
 	// kept, CacheBytes of them at most; 0 means cache.DefaultBytes.
 	CacheDir   string
 	CacheBytes int64
+	// WeakDigests has stores take CIDs that do not tell blocks apart: see
+	// stores.Base.AllowWeakDigests.
+	WeakDigests bool
 	// Force has a file replaced by a CAR also where it is none.
 	Force bool
 }
@@ -42,6 +45,22 @@ func (o Options) carOptions() []carfile.WriteOption {
 
 // Reading opens a store for reading.
 func (l Location) Reading(ctx context.Context, o Options) (stores.Store, error) {
+	s, err := l.openReading(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	o.allow(s)
+	return s, nil
+}
+
+// allow has a store take what the options allow.
+func (o Options) allow(s stores.Store) {
+	if o.WeakDigests {
+		s.(interface{ AllowWeakDigests() }).AllowWeakDigests() // all kinds have it from their Base
+	}
+}
+
+func (l Location) openReading(ctx context.Context, o Options) (stores.Store, error) {
 	switch l.Kind {
 	case CAR:
 		return carfile.Open(l.Place)
@@ -70,6 +89,15 @@ func (l Location) Writing(ctx context.Context, mode Mode, o Options) (stores.Wri
 	if err := l.Check(mode, o); err != nil {
 		return nil, err
 	}
+	s, err := l.openWriting(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	o.allow(s)
+	return s, nil
+}
+
+func (l Location) openWriting(ctx context.Context, o Options) (stores.Writable, error) {
 	switch l.Kind {
 	case CAR:
 		return carfile.Create(l.Place, o.carOptions()...)

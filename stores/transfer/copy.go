@@ -34,6 +34,9 @@ type Options struct {
 	// map, as long as no value in them is a link. Into a destination that has
 	// some blocks already, each is asked for by itself: no others are moved.
 	Fresh bool
+	// WeakDigests allows CIDs that do not tell blocks apart, which the two stores
+	// must take too ([stores.Base.AllowWeakDigests]).
+	WeakDigests bool
 	// AtOnce is how many blocks may be on their way at the same time; 0 means
 	// as many as the library reads ahead.
 	AtOnce int
@@ -78,19 +81,24 @@ func Copy(ctx context.Context, root cid.Cid, from stores.Store, to stores.Writab
 // walk reads all of a map through the copier.
 func (c *copier) walk(ctx context.Context, root cid.Cid) error {
 	o := c.options
-	source, givesTrees := c.from.(treeStore)
-	if givesTrees && o.Fresh && o.Values {
-		// One answer for all: values of several parts of the map may link to
-		// the same blocks, which would come with each part.
-		if _, err := c.tree(ctx, source, root, nil); err != nil {
-			return err
-		}
-	}
 	options := []hamt.Option{hamt.WithParams(o.Params)}
 	if o.AtOnce > 0 {
 		options = append(options, hamt.WithReadAhead(o.AtOnce))
 	}
-	lsys := stores.ReadingBlocks(c.get)
+	c.Base = stores.NewBase(stores.Blocks{Get: c.get, Checked: true})
+	if o.WeakDigests {
+		c.AllowWeakDigests()
+		options = append(options, hamt.WithWeakDigests())
+	}
+	trees, givesTrees := c.from.(treeStore)
+	if givesTrees && o.Fresh && o.Values {
+		// One answer for all: values of several parts of the map may link to
+		// the same blocks, which would come with each part.
+		if _, err := c.tree(ctx, trees, root, nil); err != nil {
+			return err
+		}
+	}
+	lsys := c.LinkSystem()
 	lsys.TrustedStorage = true // get returns checked blocks
 	m, err := hamt.Load(ctx, lsys, cidlink.Link{Cid: root}, options...)
 	if err != nil {
@@ -100,12 +108,12 @@ func (c *copier) walk(ctx context.Context, root cid.Cid) error {
 		o.Begun(m)
 	}
 	if givesTrees && o.Fresh && !o.Values {
-		if err := c.parts(ctx, source, root, m); err != nil {
+		if err := c.parts(ctx, trees, root, m); err != nil {
 			return err
 		}
 	}
 	if o.Values {
-		err = EachLinked(ctx, m, c.get, func(_ cid.Cid, _ []byte, opaque bool) error {
+		err = EachLinked(ctx, m, c.Get, func(_ cid.Cid, _ []byte, opaque bool) error {
 			if opaque {
 				c.count.opaque.Add(1)
 			}
@@ -119,10 +127,11 @@ func (c *copier) walk(ctx context.Context, root cid.Cid) error {
 
 // copier puts into one store what is read through it and came from another.
 type copier struct {
-	from    stores.Store
-	to      stores.Writable
-	options Options
-	flights flight.Group // a block that several link to moves once
+	stores.Base // as which the map is read
+	from        stores.Store
+	to          stores.Writable
+	options     Options
+	flights     flight.Group // a block that several link to moves once
 
 	count struct{ seen, moved, bytes, opaque atomic.Int64 }
 
@@ -159,6 +168,9 @@ func (c *copier) moved(ctx context.Context, id cid.Cid) ([]byte, error) {
 // move returns a block, and puts it where it was not. It is checked as it comes, and
 // not again.
 func (c *copier) move(ctx context.Context, id cid.Cid) ([]byte, error) {
+	if err := c.CheckDigest(id); err != nil {
+		return nil, err
+	}
 	has, err := c.to.Has(ctx, id)
 	if err != nil {
 		return nil, err

@@ -486,3 +486,36 @@ func TestCopyPartsEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestCopyOfWeakDigests: what any bytes could be is not copied, be it of the map or
+// of what its values link to, unless it is asked for.
+func TestCopyOfWeakDigests(t *testing.T) {
+	cut := func(codec uint64, block []byte) cidlink.Link {
+		hash, err := multihash.Sum(block, multihash.SHA2_256, 19)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cidlink.Link{Cid: cid.NewCidV1(codec, hash)}
+	}
+	from := newMemory()
+	value := cut(cid.Raw, []byte("value"))
+	from.blocks[value.Cid] = []byte("value")
+	root := from.build(t, 1, func(txn *builder.Txn, key string, _ int) error {
+		return txn.SetString(key, basicnode.NewLink(value))
+	})
+	weak := cut(cid.DagCBOR, from.blocks[root])
+	from.blocks[weak.Cid] = from.blocks[root]
+	for _, allowed := range []bool{false, true} {
+		for _, root := range []cid.Cid{root, weak.Cid} {
+			to := newMemory()
+			_, err := Copy(t.Context(), root, from, to, Options{Values: true, WeakDigests: allowed})
+			if allowed && (err != nil || len(to.blocks) != 2) {
+				t.Errorf("allowed: %d blocks, %v", len(to.blocks), err)
+			}
+			_, copied := to.blocks[value.Cid]
+			if !allowed && (!errors.Is(err, stores.ErrWeakDigest) || copied) {
+				t.Errorf("%d blocks, %v", len(to.blocks), err)
+			}
+		}
+	}
+}

@@ -186,7 +186,8 @@ func (b *build) prototype(ctx context.Context) (builder.Prototype, error) {
 	if err != nil {
 		return builder.Prototype{}, err
 	}
-	return b.blocks.limits(builder.Prototype{Params: parameters, LinkPrototype: links, Context: ctx}), nil
+	p := builder.Prototype{Params: parameters, LinkPrototype: links, Context: ctx}.ReadWith(b.app.readOptions()...)
+	return b.blocks.limits(p), nil
 }
 
 // delimiter is a flag for the delimiter of a CSV.

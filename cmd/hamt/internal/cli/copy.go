@@ -95,7 +95,7 @@ func (c *copying) copy(ctx context.Context, from stores.Store, at location, root
 	p := c.app.progress("copying blocks", -1, false)
 	defer p.end()
 	done, err := transfer.Copy(ctx, root.cid, from, to, transfer.Options{
-		Params: parameters, Values: c.values, Fresh: fresh, AtOnce: c.app.store.remote.AtOnce,
+		Params: parameters, Values: c.values, Fresh: fresh, WeakDigests: c.app.store.weakDigests, AtOnce: c.app.store.remote.AtOnce,
 		Begun: func(m *adl.Node) {
 			if !c.values { // of linked blocks nobody knows how many there are
 				p.expect(ctx, m)

@@ -66,6 +66,9 @@ func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to locati
 	if err != nil {
 		return err
 	}
+	if a.store.weakDigests {
+		in.AllowWeakDigests()
+	}
 	if len(roots) == 0 {
 		roots = in.Roots()
 	}

@@ -161,7 +161,16 @@ func (a *app) load(ctx context.Context, lsys *linking.LinkSystem, root cid.Cid, 
 	if err != nil {
 		return nil, err
 	}
-	return hamt.Load(ctx, lsys, linkOf(root), hamt.WithParams(given), hamt.WithReadAhead(a.store.remote.AtOnce))
+	return hamt.Load(ctx, lsys, linkOf(root), append(a.readOptions(), hamt.WithParams(given))...)
+}
+
+// readOptions returns how maps are read, according to the flags of all verbs.
+func (a *app) readOptions() []hamt.Option {
+	options := []hamt.Option{hamt.WithReadAhead(a.store.remote.AtOnce)}
+	if a.store.weakDigests {
+		options = append(options, hamt.WithWeakDigests())
+	}
+	return options
 }
 
 // closing closes a store; its error counts where there was none before.

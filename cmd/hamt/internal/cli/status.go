@@ -89,6 +89,8 @@ func messageOf(err error) string {
 		return "not done before the --deadline; the same command again goes on with what is there"
 	case errors.Is(err, carfile.ErrNotCAR):
 		return err.Error() + "; --force replaces it"
+	case errors.Is(err, fault.ErrWeakDigest):
+		return err.Error() + "; --weak-digests takes it all the same"
 	case errors.Is(err, fault.ErrNotHAMT):
 		return err.Error() + "; a map in a Filecoin layout needs --layout"
 	}

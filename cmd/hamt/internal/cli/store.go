@@ -26,6 +26,7 @@ type storeFlags struct {
 	credentials string
 	pin         bool
 	force       bool
+	weakDigests bool
 
 	options *open.Options // what the flags say together, or nil before the first location
 }
@@ -50,11 +51,12 @@ func (f *storeFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.remote.Timeout, "timeout", remote.DefaultTimeout, "how long one request to another machine may take")
 	flags.IntVar(&f.remote.Retries, "retries", remote.DefaultRetries, "how often a request is sent again that may yet succeed")
 	flags.IntVar(&f.remote.AtOnce, "at-once", remote.DefaultAtOnce, "how many blocks may be on their way at the same time")
+	flags.BoolVar(&f.weakDigests, "weak-digests", false, "take CIDs whose digests have fewer than 20 bytes, so that anybody can make other blocks for them")
 	flags.StringVar(&f.credentials, "credentials", os.Getenv(credentialsVariable),
 		"`FILE` that says how to log in where; also "+credentialsVariable)
 	about(flags, topicStore, "store")
 	about(flags, topicWait, "wait")
-	about(flags, topicRemote, "cache", "cache-size", "timeout", "retries", "at-once", "credentials")
+	about(flags, topicRemote, "cache", "cache-size", "timeout", "retries", "at-once", "credentials", "weak-digests")
 }
 
 // pinFlag is for verbs that make new roots.
@@ -121,6 +123,8 @@ func (f *storeFlags) open() (*open.Options, error) {
 		CacheDir:   f.cacheDir,
 		CacheBytes: int64(f.cacheSize),
 		Force:      f.force,
+
+		WeakDigests: f.weakDigests,
 	}
 	if o.Remote.Retries == 0 {
 		o.Remote.Retries = -1 // what 0 means on the command line
