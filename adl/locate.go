@@ -46,7 +46,8 @@ func (l Location) Block() datamodel.Link { return l.Blocks[len(l.Blocks)-1] }
 // It loads the blocks that Get loads. A key that is not there is
 // datamodel.ErrNotExists, and the Location is still returned: Blocks are those
 // that prove the absence, and Path leads to where the entry would stand, a node
-// without an element at the key's index or a bucket without the key. A block
+// without an element at the key's index (or with a link there, where the key's digest
+// is used up) or a bucket without the key. A block
 // that cannot be loaded or read is a *fault.Error; Blocks are those before it
 // then, and Path leads to its link.
 //

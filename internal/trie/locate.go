@@ -19,7 +19,7 @@ type Route struct {
 // Locate returns the way that Lookup of a key takes, loading the same nodes.
 //
 // There is one position less than nodes where the last node has no element at
-// the key's index. On an error the Route is the way so far: its last element is
+// the key's index, or a link and the key's digest is used up. On an error the Route is the way so far: its last element is
 // the link to the node that could not be loaded.
 func (t *Tree) Locate(ctx context.Context, key []byte) (Route, error) {
 	var buf keyhash.Buffer
@@ -27,7 +27,7 @@ func (t *Tree) Locate(ctx context.Context, key []byte) (Route, error) {
 	route, node := Route{Entry: -1}, t.root
 	for depth := 0; hasBits(8*len(digest), depth, t.params.BitWidth); depth++ {
 		position, there := node.Find(keyhash.Index(digest, depth, t.params.BitWidth))
-		if !there {
+		if !there || node.IsLink(position) && !hasBits(8*len(digest), depth+1, t.params.BitWidth) {
 			break
 		}
 		route.Positions = append(route.Positions, position)

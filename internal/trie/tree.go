@@ -94,6 +94,8 @@ func (t *Tree) Lookup(ctx context.Context, key []byte) (value []byte, ok bool, e
 		} else if !node.IsLink(position) {
 			value, ok = node.Value(position, key)
 			break
+		} else if !hasBits(8*len(digest), depth+1, t.params.BitWidth) {
+			break // the digest is used up: below there are longer ones only
 		} else {
 			child, err = t.child(ctx, node, position, depth+1, blockio.Keep)
 		}
