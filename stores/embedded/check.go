@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/ipfs/go-cid"
@@ -13,23 +14,45 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores/pack"
 )
 
-// PackError reports damage to a pack that is not to one of its blocks: to its
-// header or index, which are replaced in memory by a scan.
-type PackError struct {
+// FileError reports damage to a file of the store that is not to one of its blocks:
+// to the header or the index of a pack, say, which are replaced in memory by a scan.
+type FileError struct {
 	Dir  string // of the store
-	Pack string // its name
+	File string // in it
 	Err  error
 }
 
-func (e *PackError) Error() string { return fmt.Sprintf("store %s: %s: %v", e.Dir, e.Pack, e.Err) }
+func (e *FileError) Error() string { return fmt.Sprintf("store %s: %s: %v", e.Dir, e.File, e.Err) }
 
-func (e *PackError) Unwrap() error { return e.Err }
+func (e *FileError) Unwrap() error { return e.Err }
+
+// NameError reports that a root reaches a block that cannot be read.
+type NameError struct {
+	Dir  string  // of the store
+	Name string  // that the root has; empty where it has none
+	Was  bool    // the name stood for the root once, and does not now
+	Root cid.Cid // that is hurt
+	CID  cid.Cid // of the block
+	Err  error   // of reading it
+}
+
+func (e *NameError) Error() string {
+	if e.Name == "" {
+		return fmt.Sprintf("store %s: root %s: block %s: %v", e.Dir, e.Root, e.CID, e.Err)
+	}
+	return fmt.Sprintf("store %s: name %q: root %s: block %s: %v", e.Dir, e.Name, e.Root, e.CID, e.Err)
+}
+
+func (e *NameError) Unwrap() error { return e.Err }
 
 // Check reads all that the store has, and visits what is damaged: a *LogError, a
-// *PackError, or a *DamageError, whose CID has the codec raw where the block's own
+// *FileError, or a *DamageError, whose CID has the codec raw where the block's own
 // cannot be read, and is undefined where nothing says what has been there. A block
 // that is damaged in one pack and whole in another is visited too. Any other error
 // is one of the file system or the context, and the last.
+//
+// It takes 16 bytes of memory for each block of a pack. While it goes on the store
+// may be used, also by who is called.
 func (s *Store) Check(ctx context.Context) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		if !s.reads.Enter() {
@@ -37,21 +60,26 @@ func (s *Store) Check(ctx context.Context) iter.Seq[error] {
 			return
 		}
 		defer s.reads.Leave()
+		packs, letGo := s.hold()
+		defer letGo()
+		if data, err := readMarker(s.fs, s.dir); err != nil {
+			yield(err)
+			return
+		} else if data != marker && !yield(&FileError{s.dir, markerName, errors.New("it is damaged")}) {
+			return
+		}
 		read, err := readLog(s.fs, s.dir)
 		if err != nil {
 			yield(err)
 			return
 		}
-		for _, damage := range append(read.damaged, read.gap) {
-			if damage != nil && !yield(&LogError{s.dir, damage}) {
+		for _, damage := range read.faults() {
+			if !yield(&LogError{s.dir, damage}) {
 				return
 			}
 		}
-		s.mu.RLock()
-		packs := s.state.Packs
-		s.mu.RUnlock()
-		for _, line := range packs {
-			for _, err := range s.checkPack(ctx, line.Name) {
+		for _, p := range slices.Backward(packs) {
+			for err := range s.checkPack(ctx, p) {
 				if !yield(err) || ctx.Err() != nil {
 					return
 				}
@@ -60,101 +88,191 @@ func (s *Store) Check(ctx context.Context) iter.Seq[error] {
 	}
 }
 
-// checkPack returns the damage of a pack; none if it was merged meanwhile. Nobody
-// is called while the pack must stay open.
-func (s *Store) checkPack(ctx context.Context, name string) (all []error) {
-	s.files.RLock()
-	defer s.files.RUnlock()
-	p := s.opened(name)
-	switch {
-	case p == nil:
-		return nil
-	case p.Pack == nil:
-		return []error{&PackError{s.dir, p.Name, pack.ErrFormat}}
-	}
-	for err := range p.Check(ctx) {
-		var damage *pack.DamageError
-		switch {
-		case ctx.Err() != nil:
-			return append(all, ctx.Err())
-		case errors.As(err, &damage):
-			c := cid.Undef
-			if damage.Hash != nil {
-				c = cid.NewCidV1(cid.Raw, damage.Hash)
-			}
-			err = &DamageError{s.dir, p.Name, c, err}
-		default:
-			err = &PackError{s.dir, p.Name, err}
+func (s *Store) checkPack(ctx context.Context, p *openPack) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		if err := p.complete(s.dir); err != nil && !yield(err) || p.Pack == nil {
+			return
 		}
-		all = append(all, err)
+		for err := range p.Check(ctx) {
+			var damage *pack.DamageError
+			switch {
+			case ctx.Err() != nil:
+				err = ctx.Err()
+			case errors.As(err, &damage):
+				err = &DamageError{s.dir, p.Name, damage.CID, err}
+			default:
+				err = &FileError{s.dir, p.path(), err}
+			}
+			if !yield(err) {
+				return
+			}
+		}
+	}
+}
+
+// LogFaults returns what was damaged of the log when the store was opened, each a
+// *LogError. A store that is opened for writing mends it then.
+func (s *Store) LogFaults() (all []error) {
+	for _, fault := range s.logFound {
+		all = append(all, &LogError{s.dir, fault})
 	}
 	return all
 }
 
-// Repair mends what is damaged. A block is taken from another pack, or from get,
-// which is asked for the CIDs that Check visits and whose blocks are checked; nil
-// means nowhere. Packs of which everything can be read again are written anew. It
-// returns the damage that is left: packs that have it stay as they are. The log is
-// mended by opening the store with Options.Repair.
-func (s *Store) Repair(ctx context.Context, get func(ctx context.Context, c cid.Cid) ([]byte, error)) (left []error, err error) {
-	damaged := map[string]bool{} // packs, and whether something of them is lost
-	for _, err := range slices.Collect(s.Check(ctx)) {
-		var of *PackError
-		var damage *DamageError
-		switch {
-		case errors.As(err, &damage):
-			mended, getErr := s.mend(ctx, damage.CID, get)
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if !mended {
-				left = append(left, errors.Join(damage, getErr))
-			}
-			damaged[damage.Pack] = damaged[damage.Pack] || !mended
-		case errors.As(err, &of):
-			lost := errors.Is(err, pack.ErrFormat)
-			if lost {
-				left = append(left, err)
-			}
-			damaged[of.Pack] = damaged[of.Pack] || lost
-		case errors.As(err, new(*LogError)):
-			left = append(left, err)
-		default:
-			return nil, err
+// Unnamed returns the roots that packs name, with which somebody has published what
+// he had written, and that no name stands for or stood for.
+func (s *Store) Unnamed() (roots []cid.Cid, err error) {
+	if !s.reads.Enter() {
+		return nil, s.closed()
+	}
+	defer s.reads.Leave()
+	packs, letGo := s.hold()
+	defer letGo()
+	s.mu.RLock()
+	all, err := s.roots(packs)
+	s.mu.RUnlock()
+	for _, root := range all {
+		if root.name == "" {
+			roots = append(roots, root.cid)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.commit(cid.Undef); err != nil {
-		return nil, err
-	}
-	for _, line := range s.state.Packs {
-		if lost, ok := damaged[line.Name]; ok && !lost {
-			if err := s.merge(ctx, []packLine{line}, nil); err != nil {
-				return nil, fmt.Errorf("store %s: %w", s.dir, err)
-			}
-		}
-	}
-	return left, nil
+	return roots, err
 }
 
-// mend puts a block again that is damaged, and reports whether it can be read now.
-func (s *Store) mend(ctx context.Context, c cid.Cid, get func(ctx context.Context, c cid.Cid) ([]byte, error)) (bool, error) {
-	if !c.Defined() {
-		return false, nil
+// complete returns an error if a pack may have lost blocks and nothing says which.
+func (p *openPack) complete(dir string) error {
+	if p.Pack == nil {
+		return &FileError{dir, p.path(), p.lost}
 	}
-	if _, err := s.Get(ctx, c); err == nil {
-		return true, nil
-	}
-	if get == nil {
-		return false, nil
-	}
-	block, err := get(ctx, c)
-	if err == nil {
-		err = stores.Check(c, block)
+	n, err := p.Pack.Blocks()
+	if err == nil && n < p.packLine.Blocks {
+		err = fmt.Errorf("%w: of %d blocks %d are there", errIncomplete, p.packLine.Blocks, n)
 	}
 	if err != nil {
-		return false, err
+		return &FileError{dir, p.path(), err}
 	}
-	return true, s.Put(ctx, c, block)
+	return nil
+}
+
+var errIncomplete = errors.New("blocks are lost")
+
+// maxNameErrors is how many blocks are named that hurt a root.
+const maxNameErrors = 100
+
+// CheckNames visits a *NameError for each root that reaches a block that cannot be
+// read, and up to 100 of these blocks: the roots that names stand for, those that
+// they stood for, and those that packs name, with which others made public what they
+// had written. A block that is in no pack counts where the store has lost a pack, or a part of an
+// index, and so does not know what it had: else it was never there, as what values
+// link to need not be. Any other error is one of the file system or the context, and
+// the last.
+//
+// Every block is read once, unless it is on the way to damage.
+func (s *Store) CheckNames(ctx context.Context) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		if !s.reads.Enter() {
+			yield(s.closed())
+			return
+		}
+		defer s.reads.Leave()
+		packs, letGo := s.hold()
+		defer letGo()
+		s.mu.RLock()
+		roots, err := s.roots(packs)
+		s.mu.RUnlock()
+		if err != nil {
+			yield(err)
+			return
+		}
+		counts := countsAsLost(packs)
+		all := newWalker(s.dir, packs)
+		all.lost = func(_ cid.Cid, err error) (bad bool, _ error) { return counts(err), nil }
+		for i := range roots {
+			if roots[i].bad, err = all.walk(ctx, roots[i].cid); err != nil {
+				yield(err)
+				return
+			}
+		}
+		for _, root := range roots {
+			if !root.bad {
+				continue
+			}
+			found := map[cid.Cid]bool{}
+			stop := errors.New("enough")
+			one := newWalker(s.dir, packs)
+			one.descend = all.bad.has
+			one.lost = func(c cid.Cid, err error) (bad bool, _ error) {
+				if found[c] || !counts(err) {
+					return false, nil
+				}
+				found[c] = true
+				if !yield(&NameError{s.dir, root.name, root.was, root.cid, c, err}) || len(found) == maxNameErrors {
+					return true, stop
+				}
+				return true, nil
+			}
+			if _, err := one.walk(ctx, root.cid); err != nil && err != stop {
+				yield(err)
+				return
+			}
+		}
+	}
+}
+
+// countsAsLost returns whether an error means that a block was there once.
+func countsAsLost(packs []*openPack) func(err error) bool {
+	complete := !slices.ContainsFunc(packs, func(p *openPack) bool { return p.Pack == nil || !p.Complete() })
+	return func(err error) bool { return !complete || !stores.IsNotFound(err) }
+}
+
+// namedRoot is a root that the store knows of.
+type namedRoot struct {
+	name string // empty where a pack names it
+	was  bool   // what the name stood for
+	cid  cid.Cid
+	bad  bool
+}
+
+// roots returns the roots that the store knows of, each once under each name: those
+// that names stand for, then those that they stood for, then those of packs. s.mu is
+// locked.
+func (s *Store) roots(packs []*openPack) (all []namedRoot, err error) {
+	names := slices.Sorted(maps.Keys(s.state.Names))
+	known := map[cid.Cid]bool{}
+	for _, was := range []bool{false, true} {
+		for _, name := range names {
+			steps := s.state.Names[name]
+			last := len(steps) - 1
+			under := map[cid.Cid]bool{}
+			for i := last; i >= 0; i-- {
+				if steps[i].Root == "" {
+					continue
+				}
+				root, err := cid.Decode(steps[i].Root)
+				if err != nil {
+					return nil, fmt.Errorf("store %s: name %q: %w", s.dir, name, err)
+				}
+				if (i < last) == was && !under[root] {
+					all = append(all, namedRoot{name: name, was: was, cid: root})
+				}
+				under[root], known[root] = true, true
+			}
+		}
+	}
+	for _, p := range packs {
+		if p.Pack == nil {
+			continue
+		}
+		roots, err := p.Roots()
+		if err != nil {
+			continue // which Check says
+		}
+		for _, root := range roots {
+			if !known[root] {
+				known[root] = true
+				all = append(all, namedRoot{cid: root})
+			}
+		}
+	}
+	return all, nil
 }

@@ -443,10 +443,41 @@ func TestFlips(t *testing.T) {
 				t.Fatal(err)
 			}
 			what := fmt.Sprintf("%s, byte %d", filepath.Base(path), at)
+			if flips%4 == 0 {
+				clone := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: u.random})
+				checkCompacted(t, &crashing{MemFS: clone}, u.promised, what)
+			}
 			lost += checkFlipped(t, fs, u.promised, what)
 		}
 	}
 	t.Logf("%d bytes flipped, %d blocks reported damaged", flips, lost)
+}
+
+// checkCompacted compacts a store, which loses nothing, or refuses to.
+func checkCompacted(t *testing.T, fs filesystem, was promised, what string) {
+	s, err := Open(t.Context(), crashDir, Options{Write: true, fs: fs})
+	if err != nil {
+		return // which checkFlipped looks at
+	}
+	readable := map[cid.Cid]bool{}
+	for c := range was.blocks {
+		_, err := s.Get(t.Context(), c)
+		readable[c] = err == nil
+	}
+	c, data := block(t, 0) // in a pack of its own, that there is something to merge
+	if err := errors.Join(s.Put(t.Context(), c, data), s.Sync()); err != nil {
+		t.Fatal(err)
+	}
+	compacted := s.Compact(t.Context())
+	for c, want := range was.blocks {
+		got, err := s.Get(t.Context(), c)
+		if readable[c] && (err != nil || !bytes.Equal(got, want)) || !readable[c] && (compacted == nil || !errors.As(err, new(*DamageError))) {
+			t.Errorf("%s: compacted (%v): %s, which could be read: %v: %v", what, compacted, c, readable[c], err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
 }
 
 func checkFlipped(t *testing.T, fs filesystem, was promised, what string) (lost int) {

@@ -33,7 +33,10 @@
 // since a block counts as present only when it is read and found whole. The log
 // is text, a line a step, each with its number and checksum; a line that is
 // damaged in one copy is taken from the other. A log that has lost a line in both
-// is not written to. [Store.Check] names all damage, and [Store.Repair] mends it.
+// is not written to, but read as far as it goes. A pack that has lost its header or
+// its index is read all the same, by a scan; one that is absent keeps nobody from
+// the others. [Store.Check] names all damage, [Store.CheckNames] the roots that it
+// hurts, and [Store.Repair] mends it.
 //
 // # After Sync
 //

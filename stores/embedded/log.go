@@ -201,6 +201,14 @@ type logRead struct {
 	damaged []error  // lines that are not whole, and copies that are absent
 }
 
+// faults returns all that is damaged.
+func (l *logRead) faults() []error {
+	if l.gap == nil {
+		return l.damaged
+	}
+	return append(slices.Clip(l.damaged), l.gap)
+}
+
 // readLog reads both copies. The error is that of the file system; what is
 // damaged is in what it returns.
 func readLog(fs filesystem, dir string) (l logRead, err error) {
@@ -222,9 +230,11 @@ func readLog(fs filesystem, dir string) (l logRead, err error) {
 			line, rest, ended := bytes.Cut(data, []byte("\n"))
 			data = rest
 			s, ok := parseLine(line)
-			if !ok || !ended {
-				whole[i] = false
-				l.damaged = append(l.damaged, fmt.Errorf("line %d of %s is damaged", n, name))
+			whole[i] = whole[i] && ok && ended
+			if !ok {
+				if ended { // else it was never finished, and never counted
+					l.damaged = append(l.damaged, fmt.Errorf("line %d of %s is damaged", n, name))
+				}
 				continue
 			}
 			if counts[i]++; counts[i] == 1 {

@@ -54,10 +54,11 @@ func mergeable(packs []packLine) []packLine {
 // it was. s.mu is locked.
 func (s *Store) mergeSmall(ctx context.Context) {
 	packs := mergeable(s.state.Packs)
-	if len(packs) < 2 {
+	if len(packs) < 2 || s.unmerged {
 		return
 	}
 	if err := s.merge(ctx, packs, nil); err != nil {
+		s.unmerged = true // it would fail again
 		s.warn(fmt.Sprintf("store %s: packs could not be merged: %v", s.dir, err))
 	}
 }
@@ -117,8 +118,8 @@ func (s *Store) merge(ctx context.Context, packs []packLine, wanted func(c cid.C
 	for _, line := range packs {
 		remove = append(remove, line.Name)
 		p := s.opened(line.Name)
-		if p == nil || p.Pack == nil {
-			return fmt.Errorf("%s is damaged", line.Name)
+		if err := p.complete(s.dir); err != nil {
+			return err
 		}
 		of, err := p.Roots()
 		if err != nil {
@@ -161,8 +162,8 @@ type merger struct {
 }
 
 // copy copies the blocks of a pack that are not there yet. A block that is
-// damaged is taken from another pack of the store; if none has it the pack stays
-// as it is.
+// damaged has to be in another pack of the store; if none has it the pack stays as
+// it is.
 func (m *merger) copy(ctx context.Context, p *openPack, wanted func(c cid.Cid) bool) error {
 	for section, err := range p.Sections(ctx) {
 		if err == nil {
@@ -178,18 +179,14 @@ func (m *merger) copy(ctx context.Context, p *openPack, wanted func(c cid.Cid) b
 		if !errors.As(err, &damage) {
 			return err
 		}
-		if damage.Hash == nil {
+		if !damage.CID.Defined() {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
-		c := cid.NewCidV1(cid.Raw, damage.Hash)
-		if wanted != nil && !wanted(c) {
+		if wanted != nil && !wanted(damage.CID) {
 			continue
 		}
-		block, err := m.s.findPacked(c)
-		if err != nil {
-			return err
-		}
-		if err := m.add(c, block); err != nil {
+		// Where that is one of those that are merged, it is copied from there.
+		if _, err := m.s.findPacked(damage.CID); err != nil {
 			return err
 		}
 	}

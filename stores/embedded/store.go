@@ -34,6 +34,7 @@ type Store struct {
 
 	mu       sync.RWMutex
 	state    state
+	logFound []error // what was damaged of the log when the store was opened
 	waiting  *waiting // blocks that are in no pack yet
 	*writing          // nil in a store that is read only
 }
@@ -41,9 +42,17 @@ type Store struct {
 // openPack is a pack that is read.
 type openPack struct {
 	packLine
-	*pack.Pack
-	file file
+	*pack.Pack       // nil where nothing of it can be read
+	lost       error // why not
+	file       file  // nil where there is none
+
+	// Whoever reads for long holds the pack open. Both are guarded by Store.files.
+	holders int
+	dropped bool // from the store, and to be closed by the last of them
 }
+
+// path returns where the pack is in the store's directory.
+func (p *openPack) path() string { return packsDir + "/" + p.Name }
 
 var (
 	_ stores.Writable = (*Store)(nil)
@@ -57,8 +66,9 @@ type Options struct {
 	// nothing. One process at a time may do so, and any number may read
 	// meanwhile: they see what was there when they opened it.
 	Write bool
-	// Repair opens for writing a store whose log is damaged, with all that is
-	// found: the names that can be read, and every pack that is there.
+	// Repair opens a store whose log is damaged with all that is found: the names
+	// that can be read, and every pack that is there. With Write the log then says
+	// so. A store whose log is not damaged is opened as ever.
 	Repair bool
 	// Wait is how long to wait for another process that writes; after that it is
 	// stores.ErrLocked.
@@ -88,7 +98,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if o.Write {
 		err = s.openWriting(ctx, o)
 	} else {
-		err = s.openReading()
+		err = s.openReading(o.Repair)
 	}
 	if err != nil {
 		if !errors.Is(err, stores.ErrNoStore) && !errors.As(err, new(*LogError)) { // which name it
@@ -106,40 +116,49 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 
 // openReading opens the packs of the log's last state. They may be merged while
 // it does.
-func (s *Store) openReading() error {
+func (s *Store) openReading(repair bool) error {
 	if err := checkReadable(s.fs, s.dir); err != nil {
 		return err
 	}
+	before := 0 // the last step when a pack was not there
 	for attempt := 0; ; attempt++ {
 		read, err := readLog(s.fs, s.dir)
 		if err != nil {
 			return err
 		}
-		if read.last == 0 {
+		if read.last == 0 || read.gap != nil && repair {
 			packs, err := s.fs.List(filepath.Join(s.dir, packsDir))
 			if err != nil {
 				return err
 			}
-			if len(packs) == 0 {
+			switch {
+			case read.last == 0 && len(packs) == 0:
 				return fmt.Errorf("%w: what is there was never finished", stores.ErrNoStore)
+			case !repair:
+				return &LogError{s.dir, errLogLost}
 			}
-			return &LogError{s.dir, errors.New("both copies of the log are lost")}
+			if err := s.adoptFiles(&read.state, packs); err != nil {
+				return err
+			}
 		}
 		if read.gap != nil {
 			s.warn((&LogError{s.dir, read.gap}).Error() + "; names may be missing")
 		}
-		s.state = read.state
-		const attempts = 10
-		if err := s.openPacks(); !errors.Is(err, os.ErrNotExist) || attempt == attempts {
+		s.state, s.logFound = read.state, read.faults()
+		const attempts = 100
+		if err := s.openPacks(read.last == before); !errors.Is(err, os.ErrNotExist) || attempt == attempts {
 			return err
 		}
+		before = read.last
 	}
 }
 
-// openPacks opens the packs of the state that are not open. One that is absent
-// is an error; one that is no pack any more is not there for whoever asks for a
-// block, and named when a block is missing.
-func (s *Store) openPacks() error {
+var errLogLost = errors.New("both copies of the log are lost")
+
+// openPacks opens the packs of the state that are not open. One that is no pack
+// any more, or is absent for good, is not there for whoever asks for a block, and
+// named when a block is missing.
+func (s *Store) openPacks(forGood bool) error {
 	s.files.Lock()
 	defer s.files.Unlock()
 	known := map[string]*openPack{}
@@ -152,9 +171,11 @@ func (s *Store) openPacks() error {
 		p := known[line.Name]
 		if p == nil {
 			var err error
-			if p, err = s.openPack(line); err != nil {
-				closePacks(packs, known)
-				return err
+			if p, err = s.openPack(line); errors.Is(err, os.ErrNotExist) && forGood {
+				p, err = &openPack{packLine: line, lost: fmt.Errorf("it is absent: %w", os.ErrNotExist)}, nil
+			}
+			if err != nil {
+				return errors.Join(err, closePacks(packs, known))
 			}
 		}
 		packs = append(packs, p)
@@ -169,45 +190,77 @@ func (s *Store) openPacks() error {
 	return err
 }
 
-// closePacks closes packs but those in a set.
+// closePacks closes packs but those in a set. s.files is locked.
 func closePacks(packs []*openPack, but map[string]*openPack) (err error) {
 	for _, p := range packs {
 		if but[p.Name] == nil {
-			err = errors.Join(err, p.file.Close())
+			p.dropped = true
+			err = errors.Join(err, p.close())
 		}
 	}
 	return err
 }
 
+// close closes a pack that was dropped, unless somebody holds it. s.files is
+// locked.
+func (p *openPack) close() error {
+	if !p.dropped || p.holders > 0 || p.file == nil {
+		return nil
+	}
+	return p.file.Close()
+}
+
+// hold returns the packs, the newest first, which stay open until they are let go.
+func (s *Store) hold() (packs []*openPack, letGo func()) {
+	s.files.Lock()
+	defer s.files.Unlock()
+	packs = s.packs
+	for _, p := range packs {
+		p.holders++
+	}
+	return packs, func() {
+		s.files.Lock()
+		defer s.files.Unlock()
+		for _, p := range packs {
+			p.holders--
+			if err := p.close(); err != nil {
+				s.warn(fmt.Sprintf("store %s: %v", s.dir, err))
+			}
+		}
+	}
+}
+
+// openPack opens a pack. What is in the file is no reason for an error.
 func (s *Store) openPack(line packLine) (*openPack, error) {
 	f, err := s.fs.Open(s.packPath(line.Name))
 	if err != nil {
 		return nil, err
 	}
+	p := &openPack{packLine: line, file: f}
 	size, err := f.Size()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
+	if err == nil {
+		p.Pack, err = pack.Open(f, size)
 	}
-	p, err := pack.Open(f, size)
 	if errors.Is(err, pack.ErrFormat) {
-		p, err = nil, nil // all of it is damaged: nothing in it can be found
+		p.Pack, err = pack.Salvage(f, size), nil
 	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &openPack{line, p, f}, nil
+	p.lost = err
+	return p, nil
 }
 
 // DamageError reports that the store should have a block, and cannot read it.
 // It is stores.ErrWrongBytes.
 type DamageError struct {
-	Dir  string // of the store
-	Pack string // name of the pack
-	CID  cid.Cid
-	Err  error // of the pack
+	Dir  string  // of the store
+	Pack string  // name of the pack
+	CID  cid.Cid // undefined where nothing says which block it was
+	Err  error   // of the pack
 }
 
 func (e *DamageError) Error() string {
+	if !e.CID.Defined() {
+		return fmt.Sprintf("store %s: a block in %s: %v", e.Dir, e.Pack, e.Err)
+	}
 	return fmt.Sprintf("store %s: block %s in %s: %v", e.Dir, e.CID, e.Pack, e.Err)
 }
 
@@ -259,7 +312,7 @@ func (s *Store) findPacked(c cid.Cid) ([]byte, error) {
 	}
 	for _, p := range s.packs {
 		if p.Pack == nil {
-			return nil, fmt.Errorf("%w (%s is damaged, and may have had it)", stores.NotFound{CID: c}, p.Name)
+			return nil, fmt.Errorf("%w, and %s, which may have had it, cannot be read: %w", stores.NotFound{CID: c}, p.Name, p.lost)
 		}
 	}
 	return nil, stores.NotFound{CID: c}

@@ -34,6 +34,7 @@ type writing struct {
 	current  *newPack   // that blocks are written to; nil where there is none
 	finished []*newPack // and not in the log yet
 	next     int        // number of a pack that never was
+	unmerged bool       // packs could not be merged
 	closed   bool
 }
 
@@ -83,7 +84,7 @@ func (s *Store) openWriting(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if read.last == 0 && len(packs) > 0 {
-		read.gap = errors.New("both copies of the log are lost")
+		read.gap = errLogLost
 	}
 	if read.gap != nil {
 		if !o.Repair {
@@ -104,7 +105,7 @@ func (s *Store) openWriting(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	s.state = read.state
+	s.state, s.logFound = read.state, read.faults()
 	s.state.apply(&step{}) // which makes what is absent empty
 	w.next = max(s.state.Next, 1)
 	// What a full disk was filled with is given back before anything is written.
@@ -112,7 +113,7 @@ func (s *Store) openWriting(ctx context.Context, o Options) (err error) {
 	if w.log, err = openLog(s.fs, s.dir, read, w.now()); err != nil {
 		return s.cannotWrite(err)
 	}
-	return s.openPacks()
+	return s.openPacks(true)
 }
 
 // create makes a store. The marker comes first: all else without it would be
@@ -135,11 +136,15 @@ func (s *Store) adoptFiles(st *state, files []string) error {
 		if err != nil {
 			return err
 		}
-		size, err := p.file.Size()
+		line := packLine{Name: name}
+		line.Bytes, err = p.file.Size()
+		if err == nil && p.Pack != nil {
+			line.Blocks, err = p.Pack.Blocks()
+		}
 		if err = errors.Join(err, p.file.Close()); err != nil {
 			return err
 		}
-		add.Add = append(add.Add, packLine{Name: name, Bytes: size})
+		add.Add = append(add.Add, line)
 	}
 	st.Packs = nil
 	st.apply(add)
@@ -453,11 +458,11 @@ func (s *Store) adopt(step *step) error {
 	s.state.apply(step)
 	s.files.Lock()
 	for _, p := range s.finished {
-		s.packs = append([]*openPack{{p.line, p.read, p.file}}, s.packs...)
+		s.packs = append([]*openPack{{packLine: p.line, Pack: p.read, file: p.file}}, s.packs...)
 	}
 	s.files.Unlock()
 	s.finished = nil
-	if err := s.openPacks(); err != nil { // and close those that do not count any more
+	if err := s.openPacks(true); err != nil { // and close those that do not count any more
 		return err
 	}
 	for _, name := range step.Remove {

@@ -7,6 +7,8 @@ import (
 	"hash/maphash"
 	"math"
 	"slices"
+
+	"github.com/multiformats/go-multihash"
 )
 
 // entries are the blocks of a pack that is being written, by multihash: where
@@ -105,21 +107,44 @@ func (g *entryGroup) grow(seed maphash.Seed) {
 	}
 }
 
-// find returns where the section of a multihash begins.
-func (e *entries) find(hash string) (at int64, ok bool) {
+// find returns the entry of a multihash. Its number stays the same while no
+// entries are added.
+func (e *entries) find(hash string) (found Entry, ok bool) {
 	code, digest, err := splitHash(hash)
 	if err != nil {
-		return 0, false
+		return found, false
 	}
 	g := e.group(code, digest)
 	if g == nil {
-		return 0, false
+		return found, false
 	}
 	slot, ok := g.slot(e.seed, digest)
 	if !ok {
-		return 0, false
+		return found, false
 	}
-	return int64(binary.LittleEndian.Uint64(g.entry(int(g.slots[slot] - 1))[g.width-offsetBytes:])), true
+	n := int(g.slots[slot] - 1)
+	for i := 0; &e.groups[i] != g; i++ {
+		found.Number += e.groups[i].count
+	}
+	return Entry{found.Number + n, g.offset(n)}, true
+}
+
+// entry returns the offset and the multihash of an entry by its number.
+func (e *entries) entry(number int) (at int64, hash multihash.Multihash, err error) {
+	for i := range e.groups {
+		g := &e.groups[i]
+		if number >= g.count {
+			number -= g.count
+			continue
+		}
+		hash, err := multihash.Encode(g.digest(number), g.code)
+		return g.offset(number), hash, err
+	}
+	return 0, nil, errNumber
+}
+
+func (g *entryGroup) offset(i int) int64 {
+	return int64(binary.LittleEndian.Uint64(g.entry(i)[g.width-offsetBytes:]))
 }
 
 // sort puts the groups into the order of CARv2's index: by code, then by width.
@@ -134,6 +159,15 @@ func (e *entries) sort() {
 // what lies together then is few.
 func (g *entryGroup) sorted() []uint32 {
 	const spread = 1 << 16
+	compare := func(a, b uint32) int { return bytes.Compare(g.digest(int(a)), g.digest(int(b))) }
+	if g.count < spread/16 { // where dealing would be most of the work
+		sorted := make([]uint32, g.count)
+		for i := range sorted {
+			sorted[i] = uint32(i)
+		}
+		slices.SortFunc(sorted, compare)
+		return sorted
+	}
 	deal := func(i int) int {
 		var first [2]byte
 		copy(first[:], g.digest(i))
@@ -157,14 +191,12 @@ func (g *entryGroup) sorted() []uint32 {
 	begin := uint32(0)
 	for _, end := range ends {
 		if end-begin > 1 {
-			slices.SortFunc(sorted[begin:end], func(a, b uint32) int {
-				return bytes.Compare(g.digest(int(a)), g.digest(int(b)))
-			})
+			slices.SortFunc(sorted[begin:end], compare)
 		}
 		begin = end
 	}
 	return sorted
 }
 
-// maxEntries is how many entries a group can count.
-const maxEntries = math.MaxUint32 - 1
+// maxEntries is how many entries a pack can count.
+const maxEntries = math.MaxInt32

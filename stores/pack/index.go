@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sort"
 	"sync"
+
+	"github.com/multiformats/go-multihash"
 )
 
 // pageEntries is how many entries of the index a page has: with a digest of 32
@@ -175,16 +177,23 @@ var errSum = errors.New("wrong checksum")
 
 var pageBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// find returns where the section of a multihash begins in the file. A page that
-// cannot be believed is a PageError, also where the digest may not be in it.
-func (t *table) find(r io.ReaderAt, hash string) (at int64, ok bool, err error) {
+// find returns the entry of a multihash. A page that cannot be believed is a
+// PageError, also where the digest may not be in it.
+func (t *table) find(r io.ReaderAt, hash string) (e Entry, ok bool, err error) {
 	code, digest, err := splitHash(hash)
 	if err != nil {
-		return 0, false, err
+		return e, false, err
 	}
-	i := slices.IndexFunc(t.groups, func(g group) bool { return g.code == code && g.width == len(digest)+offsetBytes })
+	base := 0
+	i := slices.IndexFunc(t.groups, func(g group) bool {
+		if g.code == code && g.width == len(digest)+offsetBytes {
+			return true
+		}
+		base += g.count
+		return false
+	})
 	if i < 0 {
-		return 0, false, nil
+		return e, false, nil
 	}
 	g := &t.groups[i]
 	first := firstBytes(digest)
@@ -195,15 +204,48 @@ func (t *table) find(r io.ReaderAt, hash string) (at int64, ok bool, err error) 
 		buffer := pageBuffers.Get().(*[]byte)
 		*buffer, err = g.read(r, p, *buffer)
 		if err == nil {
-			at, ok = g.search(*buffer, digest)
+			e.Number, ok = g.search(*buffer, digest)
+		}
+		if ok {
+			e.Offset = t.dataOffset + g.offset(*buffer, e.Number)
+			e.Number += base + p*pageEntries
 		}
 		pageBuffers.Put(buffer)
 		if err != nil || ok {
-			return t.dataOffset + at, ok, err
+			return e, ok, err
 		}
 	}
-	return 0, false, nil
+	return e, false, nil
 }
+
+// count returns how many entries there are.
+func (t *table) count() (n int) {
+	for _, g := range t.groups {
+		n += g.count
+	}
+	return n
+}
+
+// entry returns the offset and the multihash of an entry by its number.
+func (t *table) entry(r io.ReaderAt, number int) (at int64, hash multihash.Multihash, err error) {
+	for i := range t.groups {
+		g := &t.groups[i]
+		if number >= g.count {
+			number -= g.count
+			continue
+		}
+		page, err := g.read(r, number/pageEntries, nil)
+		if err != nil {
+			return 0, nil, err
+		}
+		n := number % pageEntries
+		hash, err := multihash.Encode(g.digest(page, n), g.code)
+		return t.dataOffset + g.offset(page, n), hash, err
+	}
+	return 0, nil, errNumber
+}
+
+var errNumber = errors.New("no entry of the index has that number")
 
 func firstBytes(digest string) uint64 {
 	var first [8]byte
@@ -225,14 +267,20 @@ func (g *group) read(r io.ReaderAt, p int, buffer []byte) ([]byte, error) {
 	return buffer, nil
 }
 
-// search finds a digest in a page.
-func (g *group) search(page []byte, digest string) (offset int64, ok bool) {
-	n := len(page) / g.width
-	i := sort.Search(n, func(i int) bool { return string(page[i*g.width:(i+1)*g.width-offsetBytes]) >= digest })
-	if i == n || string(page[i*g.width:(i+1)*g.width-offsetBytes]) != digest {
-		return 0, false
-	}
-	return int64(binary.LittleEndian.Uint64(page[(i+1)*g.width-offsetBytes:])), true
+// search returns which entry of a page has a digest.
+func (g *group) search(page []byte, digest string) (n int, ok bool) {
+	entries := len(page) / g.width
+	n = sort.Search(entries, func(i int) bool { return string(g.digest(page, i)) >= digest })
+	return n, n < entries && string(g.digest(page, n)) == digest
+}
+
+func (g *group) digest(page []byte, n int) []byte {
+	return page[n*g.width : (n+1)*g.width-offsetBytes]
+}
+
+// offset returns the offset that an entry has, from the beginning of the CARv1.
+func (g *group) offset(page []byte, n int) int64 {
+	return int64(binary.LittleEndian.Uint64(page[(n+1)*g.width-offsetBytes:]))
 }
 
 // readFull reads all of p, and returns io.ErrUnexpectedEOF where the file ends

@@ -49,6 +49,13 @@ type stream struct {
 	from int64  // where data begins
 }
 
+// Entry is where the index says that a block is. Number tells it from all other
+// entries of the pack, and is about the smallest that does.
+type Entry struct {
+	Number int
+	Offset int64 // of the section
+}
+
 // ErrFormat reports that a file is no CARv2.
 var ErrFormat = errors.New("not a CARv2")
 
@@ -57,8 +64,7 @@ var ErrFormat = errors.New("not a CARv2")
 // The error is ErrFormat where the file does not begin as a CARv2 does, or one
 // of r's.
 func Open(r io.ReaderAt, size int64) (*Pack, error) {
-	p := &Pack{r: r, size: size}
-	p.scan = sync.OnceValues(p.scanSections)
+	p := newPack(r, size)
 	var start [car.PragmaSize + car.HeaderSize]byte
 	if err := readFull(r, start[:], 0); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -80,6 +86,20 @@ func Open(r io.ReaderAt, size int64) (*Pack, error) {
 	return p, nil
 }
 
+// Salvage returns what is left of a pack that Open refuses. Sections are looked for
+// in all of the file, when a block is asked for.
+func Salvage(r io.ReaderAt, size int64) *Pack {
+	p := newPack(r, size)
+	p.broken = ErrFormat
+	return p
+}
+
+func newPack(r io.ReaderAt, size int64) *Pack {
+	p := &Pack{r: r, size: size}
+	p.scan = sync.OnceValues(p.scanSections)
+	return p
+}
+
 // HashOf returns the multihash of a CID, without copying it.
 func HashOf(c cid.Cid) string {
 	key := c.KeyString()
@@ -91,35 +111,40 @@ func HashOf(c cid.Cid) string {
 	return key[version+codec:]
 }
 
-// find returns where the section of a multihash begins.
-func (p *Pack) find(hash string) (at int64, ok bool, err error) {
+// Find returns the index's entry for a block, and reports whether there is one.
+// What stands there is for [Pack.Read] to say. The error is one of the reader's.
+func (p *Pack) Find(c cid.Cid) (e Entry, ok bool, err error) { return p.find(HashOf(c)) }
+
+func (p *Pack) find(hash string) (e Entry, ok bool, err error) {
+	before := 0
 	if p.table != nil {
-		at, ok, err = p.table.find(p.r, hash)
+		e, ok, err = p.table.find(p.r, hash)
 		var page *PageError
 		if !errors.As(err, &page) {
-			return at, ok, err
+			return e, ok, err
 		}
+		before = p.table.count()
 	}
 	sections, err := p.scan()
 	if err != nil {
-		return 0, false, err
+		return Entry{}, false, err
 	}
-	at, ok = sections.entries.find(hash)
-	return at, ok, nil
+	e, ok = sections.entries.find(hash)
+	e.Number += before
+	return e, ok, nil
 }
 
 // Get returns the block of a CID, and reports whether the pack has it. The bytes
 // have been checked by their hash, and are not to be changed. Blocks are told
 // apart by their multihash alone: one is found under any codec. The error is a
-// *DamageError where the block should be there and is not, or one of r's.
+// *DamageError where the block should be there and is not, or one of the reader's.
 func (p *Pack) Get(c cid.Cid) (block []byte, ok bool, err error) {
-	hash := HashOf(c)
-	return p.get(hash, func(block []byte) error { return checkHash(hash, block) })
+	return p.get(c, checking(c))
 }
 
 // Holds reports whether the pack has a block, and has it as it is given.
 func (p *Pack) Holds(c cid.Cid, block []byte) bool {
-	_, ok, err := p.get(HashOf(c), func(have []byte) error {
+	_, ok, err := p.get(c, func(have []byte) error {
 		if !bytes.Equal(have, block) {
 			return errHash
 		}
@@ -128,23 +153,71 @@ func (p *Pack) Holds(c cid.Cid, block []byte) bool {
 	return ok && err == nil
 }
 
-// get returns the block of a multihash that passes a check.
-func (p *Pack) get(hash string, check func(block []byte) error) (block []byte, ok bool, err error) {
+// get returns a block that passes a check.
+func (p *Pack) get(c cid.Cid, check func(block []byte) error) (block []byte, ok bool, err error) {
 	// What follows a section whose length is damaged may look like a section.
-	if block, ok := p.following(hash); ok && check(block) == nil {
+	if block, ok := p.following(HashOf(c)); ok && check(block) == nil {
 		return block, true, nil
 	}
-	at, ok, err := p.find(hash)
+	e, ok, err := p.Find(c)
 	if err != nil || !ok {
 		return nil, false, err
 	}
-	if block, err = p.read(hash, at); err != nil {
+	if block, err = p.readChecked(c, e.Offset, check); err != nil {
 		return nil, false, err
 	}
-	if err := check(block); err != nil {
-		return nil, false, &DamageError{multihash.Multihash(hash), at, err}
-	}
 	return block, true, nil
+}
+
+// Read returns the block whose entry Find returned, as Get does.
+func (p *Pack) Read(c cid.Cid, e Entry) ([]byte, error) {
+	return p.readChecked(c, e.Offset, checking(c))
+}
+
+func (p *Pack) readChecked(c cid.Cid, at int64, check func(block []byte) error) ([]byte, error) {
+	block, err := p.read(c, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(block); err != nil {
+		return nil, &DamageError{c, at, err}
+	}
+	return block, nil
+}
+
+// Section returns what stands where an entry of the index says, by the entry's
+// number. The error is a *DamageError, or one of the reader's.
+func (p *Pack) Section(number int) (Section, error) {
+	var at int64
+	var hash multihash.Multihash
+	var err error
+	before := 0
+	if p.table != nil {
+		before = p.table.count()
+	}
+	if number < before {
+		at, hash, err = p.table.entry(p.r, number)
+	} else {
+		sections, scanErr := p.scan()
+		if scanErr != nil {
+			return Section{}, scanErr
+		}
+		at, hash, err = sections.entries.entry(number - before)
+	}
+	if err != nil {
+		return Section{}, err
+	}
+	w := window{r: p.r, size: p.size, ahead: lookBytes}
+	s, _, err := w.section(at, p.size)
+	if err == nil && !bytes.Equal(s.CID.Hash(), hash) {
+		err = errSection
+	}
+	s.Number = number
+	return s, w.damage(at, hash, err)
+}
+
+func checking(c cid.Cid) func(block []byte) error {
+	return func(block []byte) error { return checkHash(HashOf(c), block) }
 }
 
 // checkHash returns an error if a block has another hash. It passes what was
@@ -176,10 +249,11 @@ var errHash = errors.New("wrong hash")
 // block is not.
 func (p *Pack) Has(c cid.Cid) (bool, error) {
 	hash := HashOf(c)
-	at, ok, err := p.find(hash)
+	e, ok, err := p.find(hash)
 	if err != nil || !ok {
 		return false, err
 	}
+	at := e.Offset
 	var data [maxHead]byte
 	n := min(int64(len(data)), p.size-at)
 	if n <= 0 {
@@ -236,9 +310,11 @@ func (p *Pack) toFront(i int) {
 // DamageError reports that a section is not what the index says, or cannot be
 // read.
 type DamageError struct {
-	Hash   multihash.Multihash // of the block that should be there
-	Offset int64               // of the section in the pack
-	Err    error               // of reading it, or nil
+	// CID is of the block that should be there. It has the codec raw where only
+	// the index says which block that is, and is undefined where nothing does.
+	CID    cid.Cid
+	Offset int64 // of the section in the pack
+	Err    error // what is wrong, or nil
 }
 
 func (e *DamageError) Error() string {
@@ -250,27 +326,27 @@ func (e *DamageError) Error() string {
 
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// read returns the block of a multihash, whose section begins at an offset.
-// Where reading goes on there, what is behind it is read too.
-func (p *Pack) read(hash string, at int64) (block []byte, err error) {
+// read returns a block whose section begins at an offset. Where reading goes on
+// there, what is behind it is read too.
+func (p *Pack) read(c cid.Cid, at int64) (block []byte, err error) {
 	s, stretch := p.resume(at)
 	var end int
 	switch {
 	case s.data != nil:
 	case stretch == 0:
-		if block, end, err = look(p.r, p.size, hash, at); err != nil {
+		if block, end, err = look(p.r, p.size, c, at); err != nil {
 			return nil, err
 		}
 		p.remember(stream{next: at + int64(end), from: at + int64(end)})
 		return block, nil
 	default:
 		if s, err = p.load(at, stretch); err != nil {
-			return nil, &DamageError{multihash.Multihash(hash), at, err}
+			return nil, &DamageError{c, at, err}
 		}
 	}
-	block, end, ok := parseSection(s.data[at-s.from:], hash)
+	block, end, ok := parseSection(s.data[at-s.from:], HashOf(c))
 	if !ok {
-		return nil, &DamageError{Hash: multihash.Multihash(hash), Offset: at}
+		return nil, &DamageError{CID: c, Offset: at}
 	}
 	s.next = at + int64(end)
 	p.remember(s)
@@ -315,8 +391,8 @@ var lookBuffers = sync.Pool{New: func() any { return new([lookBytes]byte) }}
 
 // look reads one section of a file that has so many bytes, into memory of its
 // block's size.
-func look(r io.ReaderAt, size int64, hash string, at int64) (block []byte, end int, err error) {
-	damaged := func(err error) error { return &DamageError{multihash.Multihash(hash), at, err} }
+func look(r io.ReaderAt, size int64, c cid.Cid, at int64) (block []byte, end int, err error) {
+	damaged := func(err error) error { return &DamageError{c, at, err} }
 	buffer := lookBuffers.Get().(*[lookBytes]byte)
 	defer lookBuffers.Put(buffer)
 	data := buffer[:max(0, min(lookBytes, size-at))]
@@ -324,7 +400,7 @@ func look(r io.ReaderAt, size int64, hash string, at int64) (block []byte, end i
 		return nil, 0, damaged(err)
 	}
 	h, ok := parseHead(data)
-	if !ok || string(data[h.hash:h.block]) != hash {
+	if !ok || string(data[h.hash:h.block]) != HashOf(c) {
 		return nil, 0, damaged(nil)
 	}
 	if int64(h.end) > size-at {

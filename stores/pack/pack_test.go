@@ -136,7 +136,7 @@ func wantBlock(t testing.TB, p *pack.Pack, b block) {
 }
 
 func TestGet(t *testing.T) {
-	blocks := someBlocks(t, 3000)
+	blocks := someBlocks(t, 8000)
 	file, info := write(t, blocks, blocks[0].cid, blocks[1].cid)
 	if info.Blocks != len(blocks) {
 		t.Errorf("%d blocks, want %d", info.Blocks, len(blocks))
@@ -277,9 +277,9 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
-// TestDamage flips every bit of a pack, one at a time, and cuts it short
-// everywhere: what is read is right or an error, what is not damaged is read, and
-// Check says that there is damage.
+// TestDamage flips every bit of a pack, one at a time, cuts it short everywhere,
+// and zeroes it up to everywhere: what is read is right or an error, every block
+// whose own bytes are not damaged is read, and Check says that there is damage.
 func TestDamage(t *testing.T) {
 	blocks := someBlocks(t, 12)[1:]
 	for i := range blocks {
@@ -292,36 +292,66 @@ func TestDamage(t *testing.T) {
 	for at := 51; file[at] == 0; at++ {
 		idle[at] = true
 	}
+	var begin []int // of the blocks' sections
 	for section, err := range open(t, file).Sections(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		begin = append(begin, int(section.Offset))
 		idle[int(section.Offset)+2] = true // behind a length and a version
+	}
+	end := begin[len(begin)-1] + len(pack.AppendSection(nil, blocks[len(blocks)-1].cid, blocks[len(blocks)-1].data))
+	check := func(broken memory, from, to int, what string) {
+		hit := map[cid.Cid]bool{}
+		for i, b := range blocks {
+			next := end
+			if i+1 < len(begin) {
+				next = begin[i+1]
+			}
+			hit[b.cid] = begin[i] < to && from < next
+		}
+		if !checkDamaged(t, broken, blocks, hit, what) && !(idle[from] && to == from+1) {
+			t.Errorf("%s: nobody sees it", what)
+		}
 	}
 	for at := range file {
 		broken := bytes.Clone(file)
 		broken[at] ^= 1 << (at % 8)
-		if !checkDamaged(t, broken, blocks, fmt.Sprintf("byte %d flipped", at)) && !idle[at] {
-			t.Errorf("byte %d flipped: nobody sees it", at)
-		}
+		check(broken, at, at+1, fmt.Sprintf("byte %d flipped", at))
 	}
 	for length := range file {
-		if !checkDamaged(t, bytes.Clone(file[:length]), blocks, fmt.Sprintf("cut to %d bytes", length)) {
-			t.Errorf("cut to %d bytes: nobody sees it", length)
-		}
+		check(bytes.Clone(file[:length]), length, len(file), fmt.Sprintf("cut to %d bytes", length))
+	}
+	for length := 1; length <= len(file); length += 7 {
+		broken := bytes.Clone(file)
+		clear(broken[:length])
+		check(broken, 0, length, fmt.Sprintf("zeroed to %d bytes", length))
 	}
 }
 
-// checkDamaged reports whether damage is seen.
-func checkDamaged(t *testing.T, file memory, blocks []block, what string) (seen bool) {
+// checkDamaged reports whether damage is seen. Some blocks were hit.
+func checkDamaged(t *testing.T, file memory, blocks []block, hit map[cid.Cid]bool, what string) (seen bool) {
 	p, err := pack.Open(file, int64(len(file)))
-	if err != nil {
-		return true
+	if errors.Is(err, pack.ErrFormat) {
+		p = pack.Salvage(file, int64(len(file)))
+	} else if err != nil {
+		t.Fatal(err)
 	}
-	readable := map[cid.Cid]bool{}
 	for section, err := range p.Sections(t.Context()) {
-		if err == nil {
-			readable[section.CID] = true
+		var damage *pack.DamageError
+		if err != nil && (!errors.As(err, &damage) || damage.Offset != section.Offset) {
+			t.Errorf("%s: at %d: %v", what, section.Offset, err)
+		}
+		if err != nil {
+			continue
+		}
+		e, ok, err := p.Find(section.CID)
+		if err != nil || !ok || section.Number >= 0 && e.Number != section.Number {
+			t.Errorf("%s: %d is entry %d, and Find = %v, %v, %v", what, section.Offset, section.Number, e, ok, err)
+		}
+		again, err := p.Section(e.Number)
+		if err != nil || again.CID != section.CID || !bytes.Equal(again.Block, section.Block) {
+			t.Errorf("%s: entry %d is %s, want %s: %v", what, e.Number, again.CID, section.CID, err)
 		}
 	}
 	for _, b := range blocks {
@@ -330,12 +360,90 @@ func checkDamaged(t *testing.T, file memory, blocks []block, what string) (seen 
 		if !right {
 			seen = true
 		}
-		if readable[b.cid] && !right {
-			t.Errorf("%s: %s stands there, and Get = %x, %v, %v", what, b.cid, data, ok, err)
+		if !right && !hit[b.cid] {
+			t.Errorf("%s: %s is not damaged, and Get = %x, %v, %v", what, b.cid, data, ok, err)
+		}
+		var damage *pack.DamageError
+		if err != nil && (!errors.As(err, &damage) || damage.CID != b.cid) {
+			t.Errorf("%s: Get(%s): %v", what, b.cid, err)
 		}
 	}
 	for range p.Check(t.Context()) {
 		seen = true
 	}
 	return seen
+}
+
+// TestDamageNamed wants the CID of a damaged block with its codec where the head
+// of its section can be read, and else with the codec raw.
+func TestDamageNamed(t *testing.T) {
+	blocks := someBlocks(t, 12)[1:]
+	file, _ := write(t, blocks)
+	want := blocks[3].cid
+	begin := bytes.Index(file, []byte(want.KeyString()))
+	raw := cid.NewCidV1(cid.Raw, want.Hash())
+	for what, test := range map[string]struct {
+		at   int
+		want cid.Cid
+	}{"its last byte": {begin + want.ByteLen() + len(blocks[3].data) - 1, want}, "its hash": {begin + 20, raw}} {
+		broken := bytes.Clone(file)
+		broken[test.at] ^= 1
+		var damage *pack.DamageError
+		found := slices.Collect(open(t, broken).Check(t.Context()))
+		if len(found) != 1 || !errors.As(found[0], &damage) || damage.CID != test.want {
+			t.Errorf("%s: %v, want %s", what, found, test.want)
+		}
+	}
+}
+
+// TestUnreadable reads a pack on a disk of which a part cannot be read.
+func TestUnreadable(t *testing.T) {
+	blocks := someBlocks(t, 200)
+	file, _ := write(t, blocks)
+	bad := badDisk{file, 20000, 21000}
+	p, err := pack.Open(bad, int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := 0
+	for _, b := range blocks {
+		begin := bytes.Index(file, []byte(b.cid.KeyString())) - 3
+		hit := begin < bad.to && begin+3+b.cid.ByteLen()+len(b.data) > bad.from
+		data, ok, err := p.Get(b.cid)
+		switch {
+		case ok && bytes.Equal(data, b.data):
+		case hit && errors.Is(err, errBad):
+			lost++
+		default:
+			t.Errorf("Get(%s) = %v, %v", b.cid, ok, err)
+		}
+	}
+	if lost == 0 {
+		t.Error("nothing was hit")
+	}
+	found := 0
+	for _, err := range p.Sections(t.Context()) {
+		if err == nil {
+			found++
+		}
+	}
+	if found < len(blocks)-lost {
+		t.Errorf("%d sections, and %d of %d blocks are lost", found, lost, len(blocks))
+	}
+}
+
+var errBad = errors.New("bad sector")
+
+// badDisk cannot read some bytes.
+type badDisk struct {
+	memory
+	from, to int
+}
+
+func (b badDisk) ReadAt(p []byte, at int64) (int, error) {
+	if int(at) < b.to && int(at)+len(p) > b.from {
+		n, _ := b.memory.ReadAt(p[:max(0, b.from-int(at))], at)
+		return n, errBad
+	}
+	return b.memory.ReadAt(p, at)
 }

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -17,11 +18,15 @@ import (
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/multiformats/go-multihash"
+	"github.com/multiformats/go-varint"
 )
 
 // Section is a block where it stands in a pack.
 type Section struct {
 	Offset int64
+	// Number is that of the index's entry for the section; -1 where it has none,
+	// or one that cannot be believed: then [Pack.Find] knows.
+	Number int
 	CID    cid.Cid
 	// Block is valid until the next section is asked for. Its hash has been
 	// checked, if the hash function is registered.
@@ -30,42 +35,68 @@ type Section struct {
 
 // Sections visits the blocks in the order in which they stand, reading the
 // pack once from one end to the other, and checks each by its hash. A stretch in
-// which there is no section that can be believed is visited as a *DamageError,
-// with the hash that the index has for it, if any; it ends where the index says
-// that the next section begins.
+// which there is no section that can be believed is visited as a *DamageError;
+// it ends with the next section that can be. It takes 16 bytes of memory a block.
 func (p *Pack) Sections(ctx context.Context) iter.Seq2[Section, error] {
 	return func(yield func(Section, error) bool) {
-		known, _ := p.known()
 		first, end, err := p.bounds()
 		if err != nil {
 			yield(Section{}, err)
 			return
 		}
-		w := window{r: p.r, size: p.size}
+		known, _ := p.known()
+		p.sections(ctx, first, end, known)(yield)
+	}
+}
+
+// Scan visits the sections between two offsets of a CAR as [Pack.Sections] does, of
+// any CAR whose header the caller has read.
+func Scan(ctx context.Context, r io.ReaderAt, first, end int64) iter.Seq2[Section, error] {
+	return newPack(r, end).sections(ctx, first, end, nil)
+}
+
+func (p *Pack) sections(ctx context.Context, first, end int64, known offsets) iter.Seq2[Section, error] {
+	return func(yield func(Section, error) bool) {
+		w := window{r: p.r, size: p.size, ahead: windowBytes}
 		for at := first; at < end; {
 			if err := ctx.Err(); err != nil {
 				yield(Section{}, err)
 				return
 			}
-			next := known.next(at, end)
+			entry, next := known.at(at, end)
 			section, length, err := w.section(at, next)
-			if err != nil {
-				damage := &DamageError{Hash: known.hash(at), Offset: at}
-				if !errors.Is(err, errSection) {
-					damage.Err = err
-				}
-				if !yield(Section{Offset: at}, damage) {
+			if err == nil && entry.number >= 0 && entry.sum != sumOf(section.CID.Hash()) {
+				err = errSection // and what the head says is by chance the hash of something
+			}
+			section.Number = int(entry.number)
+			if err == nil {
+				if !yield(section, nil) {
 					return
 				}
-				at = next
+				at += length
 				continue
 			}
-			if !yield(section, nil) {
+			damage := w.damage(at, p.hashOf(entry.number), err)
+			if at, err = w.search(ctx, at, next); err != nil {
+				yield(section, err)
 				return
 			}
-			at += length
+			if !yield(section, damage) {
+				return
+			}
 		}
 	}
+}
+
+// hashOf returns the multihash of an entry of the index, or nil.
+func (p *Pack) hashOf(number int32) multihash.Multihash {
+	if number < 0 {
+		return nil
+	}
+	if _, hash, err := p.table.entry(p.r, int(number)); err == nil {
+		return hash
+	}
+	return nil
 }
 
 // windowBytes are read at once by whoever reads all.
@@ -73,16 +104,17 @@ const windowBytes = 1 << 20
 
 // window is what is in memory of a file that is read from one end to the other.
 type window struct {
-	r    io.ReaderAt
-	size int64
-	from int64
-	data []byte
+	r     io.ReaderAt
+	size  int64
+	ahead int64 // how much is read at once
+	from  int64
+	data  []byte
 }
 
 // upTo returns what stands at an offset: n bytes, or what is there.
 func (w *window) upTo(at int64, n int64) ([]byte, error) {
 	if at < w.from || at+n > w.from+int64(len(w.data)) {
-		ahead := int(min(max(n, windowBytes), max(w.size-at, 0)))
+		ahead := int(min(max(n, w.ahead), max(w.size-at, 0)))
 		w.data = slices.Grow(w.data[:0], ahead)[:ahead]
 		w.from = at
 		read, err := w.r.ReadAt(w.data, at)
@@ -98,32 +130,100 @@ func (w *window) upTo(at int64, n int64) ([]byte, error) {
 // errSection reports that there is no section, or one with the wrong bytes.
 var errSection = errors.New("no section that can be believed")
 
-// section returns the section at an offset, which ends before another, and its
-// length.
-func (w *window) section(at, end int64) (s Section, length int64, err error) {
+// head returns the head of a section at an offset, which ends before another, and
+// the CID that is in it.
+func (w *window) head(at, end int64) (h head, c cid.Cid, err error) {
 	data, err := w.upTo(at, min(maxHead, end-at))
 	if err != nil {
-		return s, 0, err
+		return h, c, err
 	}
 	h, ok := parseHead(data)
 	if !ok || int64(h.end) > end-at {
-		return s, 0, errSection
+		return h, c, errSection
 	}
-	if data, err = w.upTo(at, int64(h.end)); err != nil {
+	if c, err = cid.Cast(data[h.cid:h.block]); err != nil {
+		return h, c, errSection
+	}
+	return h, c, nil
+}
+
+// section returns the section at an offset, which ends before another, and its
+// length.
+func (w *window) section(at, end int64) (s Section, length int64, err error) {
+	s.Offset = at
+	h, c, err := w.head(at, end)
+	if err != nil {
 		return s, 0, err
 	}
-	if len(data) < h.end {
-		return s, 0, errSection
-	}
-	c, err := cid.Cast(data[h.cid:h.block])
+	data, err := w.upTo(at, int64(h.end))
 	if err != nil {
+		return s, 0, err
+	}
+	if len(data) < h.end || checkHash(HashOf(c), data[h.block:h.end]) != nil {
 		return s, 0, errSection
 	}
-	if checkHash(HashOf(c), data[h.block:h.end]) != nil {
-		return s, 0, errSection
-	}
-	return Section{at, c, data[h.block:h.end]}, int64(h.end), nil
+	s.CID, s.Block = c, data[h.block:h.end]
+	return s, int64(h.end), nil
 }
+
+// damage returns the error for a section at an offset that could not be read. The
+// index has its hash, or nil.
+func (w *window) damage(at int64, hash multihash.Multihash, err error) error {
+	if err == nil {
+		return nil
+	}
+	d := &DamageError{Offset: at}
+	if !errors.Is(err, errSection) {
+		d.Err = err
+	}
+	_, c, err := w.head(at, at+maxSection+maxHead) // of which the file may have lost the end
+	switch {
+	case err == nil && (hash == nil || bytes.Equal(c.Hash(), hash)):
+		d.CID = c
+	case hash != nil:
+		d.CID = cid.NewCidV1(cid.Raw, hash)
+	}
+	return d
+}
+
+// search returns where the next section that can be believed begins behind an
+// offset, or end where there is none before that. What cannot be read is passed.
+func (w *window) search(ctx context.Context, at, end int64) (int64, error) {
+	for at++; at < end; at++ {
+		if at%windowBytes == 0 && ctx.Err() != nil {
+			return at, ctx.Err()
+		}
+		_, c, err := w.head(at, end)
+		if err == nil {
+			if !provable(c) {
+				continue
+			}
+			_, _, err = w.section(at, end)
+		}
+		if err == nil {
+			return at, nil
+		}
+		if !errors.Is(err, errSection) {
+			at = (at/diskBlock+1)*diskBlock - 1
+		}
+	}
+	return end, nil
+}
+
+// provable reports whether bytes that have the hash of a CID do not have it by
+// chance.
+func provable(c cid.Cid) bool {
+	const leastBytes = 20
+	p := c.Prefix()
+	if p.MhType == multihash.IDENTITY || p.MhLength < leastBytes {
+		return false
+	}
+	_, err := multihash.GetHasher(p.MhType)
+	return err == nil
+}
+
+// diskBlock is how much a disk reads, or fails to read, at once.
+const diskBlock = 4096
 
 // scanned is the index that is made from the sections.
 type scanned struct{ entries entries }
@@ -132,19 +232,23 @@ type scanned struct{ entries entries }
 // index that was there had them, so that asking for them says so.
 func (p *Pack) scanSections() (*scanned, error) {
 	s := new(scanned)
+	var lost []*DamageError
 	for section, err := range p.Sections(context.Background()) {
-		hash, at := HashOf(section.CID), section.Offset
-		if err != nil {
-			var damage *DamageError
-			if !errors.As(err, &damage) {
-				return nil, err
+		var damage *DamageError
+		switch {
+		case err == nil:
+			err = s.entries.add(HashOf(section.CID), section.Offset)
+		case errors.As(err, &damage):
+			if err = nil; damage.CID.Defined() {
+				lost = append(lost, damage)
 			}
-			if damage.Hash == nil {
-				continue
-			}
-			hash, at = string(damage.Hash), damage.Offset
 		}
-		if err := s.entries.add(hash, at); err != nil {
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, damage := range lost { // unless the block is there whole, too
+		if err := s.entries.add(HashOf(damage.CID), damage.Offset); err != nil {
 			return nil, err
 		}
 	}
@@ -229,32 +333,30 @@ func (p *Pack) Roots() ([]cid.Cid, error) {
 	return roots, err
 }
 
-// offsets are where sections begin, in their order, and the hashes of the index.
+// offsets are where sections begin, in their order, by the index.
 type offsets []offset
 
 type offset struct {
-	at   int64
-	hash multihash.Multihash
+	at     int64
+	number int32  // of the entry
+	sum    uint32 // of its multihash
 }
 
-func (o offsets) hash(at int64) multihash.Multihash {
-	i, ok := slices.BinarySearchFunc(o, at, func(o offset, at int64) int { return int(min(max(o.at-at, -1), 1)) })
-	if !ok {
-		return nil
-	}
-	return o[i].hash
-}
+func sumOf(hash []byte) uint32 { return crc32.Checksum(hash, castagnoli) }
 
-// next returns the first offset behind one, or the end.
-func (o offsets) next(at, end int64) int64 {
-	i, ok := slices.BinarySearchFunc(o, at, func(o offset, at int64) int { return int(min(max(o.at-at, -1), 1)) })
+// at returns the entry for the section at an offset, with the number -1 where there
+// is none; and the next offset behind it, or the end.
+func (o offsets) at(at, end int64) (entry offset, next int64) {
+	i, ok := slices.BinarySearchFunc(o, at, func(o offset, at int64) int { return cmp.Compare(o.at, at) })
+	entry.number = -1
 	if ok {
+		entry = o[i]
 		i++
 	}
-	if i == len(o) {
-		return end
+	if i < len(o) {
+		end = min(end, o[i].at)
 	}
-	return o[i].at
+	return entry, end
 }
 
 // known returns what the pages of the index say that can be believed, and the
@@ -263,26 +365,28 @@ func (p *Pack) known() (known offsets, damaged []error) {
 	if p.table == nil {
 		return nil, []error{p.broken}
 	}
-	var buffer []byte
+	var buffer, hash []byte
 	var err error
+	known = make(offsets, 0, p.table.count())
+	base := 0
 	for i := range p.table.groups {
 		g := &p.table.groups[i]
+		prefix := append(varint.ToUvarint(g.code), varint.ToUvarint(uint64(g.width-offsetBytes))...)
 		for n := range g.pages {
 			if buffer, err = g.read(p.r, n, buffer); err != nil {
 				damaged = append(damaged, err)
 				continue
 			}
-			for ; len(buffer) > 0; buffer = buffer[g.width:] {
-				digest := buffer[:g.width-offsetBytes]
-				at := p.table.dataOffset + int64(binary.LittleEndian.Uint64(buffer[len(digest):]))
-				hash, err := multihash.Encode(digest, g.code)
-				if err == nil {
-					known = append(known, offset{at, hash})
-				}
+			for j := range len(buffer) / g.width {
+				hash = append(append(hash[:0], prefix...), g.digest(buffer, j)...)
+				known = append(known, offset{
+					at: p.table.dataOffset + g.offset(buffer, j), number: int32(base + n*pageEntries + j), sum: sumOf(hash),
+				})
 			}
 		}
+		base += g.count
 	}
-	slices.SortFunc(known, func(a, b offset) int { return int(min(max(a.at-b.at, -1), 1)) })
+	slices.SortFunc(known, func(a, b offset) int { return cmp.Compare(a.at, b.at) })
 	return known, damaged
 }
 
@@ -292,11 +396,14 @@ func (p *Pack) bounds() (first, end int64, err error) {
 		return p.table.first, min(p.table.dataEnd, p.size), nil
 	}
 	data, err := p.dataOffset()
+	if errors.Is(err, errHeader) || errors.Is(p.broken, ErrFormat) {
+		return 0, p.size, nil // somewhere
+	}
 	if err != nil {
 		return 0, 0, err
 	}
 	_, length, err := p.header(data)
-	if length == 0 {
+	if err != nil && !errors.Is(err, errHeader) {
 		return 0, 0, err
 	}
 	var field [8]byte
@@ -330,7 +437,7 @@ func (p *Pack) dataOffset() (int64, error) {
 func (p *Pack) header(at int64) (roots []cid.Cid, length int64, err error) {
 	var start [binary.MaxVarintLen64]byte
 	n, err := p.r.ReadAt(start[:], at)
-	if n == 0 && err != nil {
+	if n == 0 && err != nil && !errors.Is(err, io.EOF) {
 		return nil, 0, err
 	}
 	size, n := binary.Uvarint(start[:n])
@@ -338,7 +445,9 @@ func (p *Pack) header(at int64) (roots []cid.Cid, length int64, err error) {
 		return nil, 0, errHeader
 	}
 	data := make([]byte, size)
-	if err := readFull(p.r, data, at+int64(n)); err != nil {
+	if err := readFull(p.r, data, at+int64(n)); errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, 0, errHeader
+	} else if err != nil {
 		return nil, 0, err
 	}
 	length = int64(n) + int64(size)
@@ -377,4 +486,36 @@ func (b *buffer) Read(p []byte) (int, error) {
 	n := copy(p, *b)
 	*b = (*b)[n:]
 	return n, nil
+}
+
+// Complete reports whether all of the index can be believed. Then every block that
+// was written is known by its hash, though it may be damaged.
+func (p *Pack) Complete() bool {
+	if p.table == nil {
+		return false
+	}
+	var buffer []byte
+	var err error
+	for i := range p.table.groups {
+		g := &p.table.groups[i]
+		for n := range g.pages {
+			if buffer, err = g.read(p.r, n, buffer); err != nil {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Blocks returns how many blocks the index has; where there is none that can be
+// believed, how many are found.
+func (p *Pack) Blocks() (int, error) {
+	if p.table != nil {
+		return p.table.count(), nil
+	}
+	sections, err := p.scan()
+	if err != nil {
+		return 0, err
+	}
+	return sections.entries.count, nil
 }

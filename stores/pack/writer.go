@@ -88,11 +88,11 @@ func (w *Writer) Write(sections []byte) (int, error) {
 // Get returns a block that was written, unchecked, and reports whether it was.
 func (w *Writer) Get(c cid.Cid) (block []byte, ok bool, err error) {
 	hash := HashOf(c)
-	at, ok := w.entries.find(hash)
+	e, ok := w.entries.find(hash)
 	if !ok {
 		return nil, false, nil
 	}
-	block, _, err = look(w.file, w.at, hash, at)
+	block, _, err = look(w.file, w.at, c, e.Offset)
 	return block, err == nil, err
 }
 
@@ -176,7 +176,7 @@ func (w *Writer) writeIndex(t *table) (end int64, err error) {
 	}
 	index := w.at + int64(t.tableBytes())
 	file := io.NewOffsetWriter(w.file, index)
-	out := bufio.NewWriterSize(file, 1<<20)
+	out := bufio.NewWriterSize(file, min(1<<20, 64*(w.entries.count+1)))
 	at := index
 	write := func(p []byte) {
 		n, _ := out.Write(p) // what fails, fails again in Flush

@@ -94,6 +94,27 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// TestLike finds the links of blocks that cannot be decoded.
+func TestLike(t *testing.T) {
+	one, two := sum(t, cid.Raw, multihash.SHA2_256, []byte("one")), sum(t, cid.DagCBOR, multihash.BLAKE3, []byte("two"))
+	good := list(t, func(l datamodel.ListAssembler) {
+		qp.ListEntry(l, qp.Link(cidlink.Link{Cid: one}))
+		qp.ListEntry(l, qp.Bytes([]byte{0xd8, 42, 0x58, 0x25})) // and no link
+		qp.ListEntry(l, qp.Link(cidlink.Link{Cid: two}))
+	})
+	deep := append(bytes.Repeat([]byte{0x81}, 2*maxDepth), good...)
+	huge := append([]byte{0x82, 0x3b, 255, 255, 255, 255, 255, 255, 255, 255}, good...)
+	for name, block := range map[string][]byte{"nested too deep": deep, "an integer below -2^63": huge, "cut": good[:len(good)-1], "whole": good} {
+		want := []cid.Cid{one, two}
+		if name == "cut" {
+			want = want[:1]
+		}
+		if got := Like(block); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
 // TestAsDecoded finds the same links without decoding as with it, in whatever
 // changes of a few bytes make of a block.
 func TestAsDecoded(t *testing.T) {
