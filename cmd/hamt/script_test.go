@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores/carfile"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/embedded"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/pack"
 )
 
 // TestMain puts the command into the PATH of all tests here, the Go tests as
@@ -102,6 +104,8 @@ const fixtures = "../../spec-fixtures"
 //	car FILE BLOCKS       writes a CAR of the blocks in a file of lines "CID HEX",
 //	                      of which the first is the root, as fixtures have them
 //	carv2 FILE FILE       makes a CAR of version 2 of one of version 1
+//	flip FILE N           flips a bit of the byte N of a file
+//	flip PACKS CID        flips a bit of a block, in all packs of a directory
 //	hold [-write] DIR     has a store open, as another process would, until…
 //	release               closes it
 //	gateway NAME FILE     runs a trustless gateway with the blocks of a CAR, and
@@ -147,6 +151,7 @@ func TestScript(t *testing.T) {
 			"root":       positive("root VARIABLE", 1, 1, cmdRoot),
 			"car":        positive("car FILE BLOCKS", 2, 2, cmdCAR),
 			"carv2":      positive("carv2 FROM TO", 2, 2, cmdCARv2),
+			"flip":       positive("flip FILE|PACKS N|CID", 2, 2, cmdFlip),
 			"hold":       positive("hold [-write] DIR", 1, 2, cmdHold),
 			"release":    positive("release", 0, 0, cmdRelease),
 			"gateway":    positive("gateway NAME FILE", 2, 2, cmdGateway),
@@ -238,6 +243,41 @@ func cmdCAR(ts *testscript.TestScript, args []string) {
 
 func cmdCARv2(ts *testscript.TestScript, args []string) {
 	ts.Check(carv2.WrapV1File(ts.MkAbs(args[0]), ts.MkAbs(args[1])))
+}
+
+func cmdFlip(ts *testscript.TestScript, args []string) {
+	path := ts.MkAbs(args[0])
+	c, err := cid.Decode(args[1])
+	if err != nil {
+		flip(ts, path, number(args[1]))
+		return
+	}
+	packs, err := filepath.Glob(filepath.Join(path, "*.car"))
+	ts.Check(err)
+	flipped := false
+	for _, path := range packs {
+		data, err := os.ReadFile(path)
+		ts.Check(err)
+		p, err := pack.Open(bytes.NewReader(data), int64(len(data)))
+		ts.Check(err)
+		e, ok, err := p.Find(c)
+		ts.Check(err)
+		if ok {
+			flip(ts, path, int(e.Offset)+bytes.Index(data[e.Offset:], c.Bytes())+c.ByteLen())
+			flipped = true
+		}
+	}
+	if !flipped {
+		ts.Fatalf("%s does not have %s", args[0], c)
+	}
+}
+
+// flip flips a bit of a byte of a file.
+func flip(ts *testscript.TestScript, path string, at int) {
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	data[at] ^= 1
+	ts.Check(os.WriteFile(path, data, 0o600))
 }
 
 // scripted is what the commands of one script share.

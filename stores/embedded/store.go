@@ -34,7 +34,7 @@ type Store struct {
 
 	mu       sync.RWMutex
 	state    state
-	logFound []error // what was damaged of the log when the store was opened
+	logFound []error  // what was damaged of the log when the store was opened
 	waiting  *waiting // blocks that are in no pack yet
 	*writing          // nil in a store that is read only
 }
