@@ -3,6 +3,7 @@ package hamt_test
 import (
 	"errors"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/ipld/go-ipld-prime"
@@ -21,6 +22,7 @@ import (
 	hamtbuilder "github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // nestedMaps stores a map whose value under "inner" links to another map. Both
@@ -451,4 +453,21 @@ func TestSubstrateInOtherCodecs(t *testing.T) {
 	text := hamttest.Must(ipld.Encode(n.Substrate(), dagjson.Encode))
 	again := hamttest.Must(hamt.Reify(linking.LinkContext{}, hamttest.Must(ipld.Decode(text, dagjson.Decode)), s.LinkSystem()))
 	hamttest.ExpectContent(t, again.(*adl.Node), hamttest.Numbered(40))
+}
+
+// TestLayoutThatDoesNotExist is an error, whichever way a map is opened.
+func TestLayoutThatDoesNotExist(t *testing.T) {
+	s, root := hamttest.Stored(t, params.Filecoin(), hamttest.Numbered(20))
+	lsys := s.LinkSystem()
+	option := hamt.WithParams(params.Params{Layout: 100})
+	if _, err := hamt.Load(t.Context(), lsys, root, option); err == nil || !strings.Contains(err.Error(), "layout(100)") {
+		t.Errorf("Load: %v", err)
+	}
+	plain, err := lsys.Load(linking.LinkContext{}, root, basicnode.Prototype.Any)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hamt.Reifier(option)(linking.LinkContext{}, plain, lsys); err == nil {
+		t.Error("it was reified")
+	}
 }

@@ -5,9 +5,8 @@ import (
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
-	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // Location is where the entry of a key stands in the blocks of a map, as code
@@ -58,7 +57,7 @@ func (n *Node) Locate(ctx context.Context, key []byte) (Location, error) {
 		return Location{}, err
 	}
 	route, err := n.tree.Locate(ctx, key)
-	l := Location{Blocks: []datamodel.Link{root}, Path: routePath(route, n.Params().Layout)}
+	l := Location{Blocks: []datamodel.Link{root}, Path: block.LayoutOf(n.Params().Layout).Path(route.Way, route.Entry)}
 	for _, binaryCID := range route.Children {
 		link, err := blockio.Link(binaryCID)
 		if err != nil {
@@ -75,36 +74,4 @@ func (n *Node) Locate(ctx context.Context, key []byte) (Location, error) {
 // LocateString is Locate by the bytes of a string.
 func (n *Node) LocateString(ctx context.Context, key string) (Location, error) {
 	return n.Locate(ctx, bytesOf(key))
-}
-
-// Where things stand in the tuples of the schema.
-const (
-	dataOfNode   = 1
-	valueOfEntry = 1
-)
-
-// routePath returns the path of a route in the data model form of the blocks.
-func routePath(route trie.Route, layout params.Layout) datamodel.Path {
-	var segments []datamodel.PathSegment
-	index := func(i int) { segments = append(segments, datamodel.PathSegmentOfInt(int64(i))) }
-	field := func(name string) { segments = append(segments, datamodel.PathSegmentOfString(name)) }
-	if layout == params.Spec {
-		field("hamt")
-	}
-	for at, position := range route.Positions {
-		index(dataOfNode)
-		index(position)
-		if layout == params.FilecoinV0 {
-			if route.Bucket && at == len(route.Positions)-1 {
-				field("1")
-			} else {
-				field("0")
-			}
-		}
-	}
-	if route.Entry >= 0 {
-		index(route.Entry)
-		index(valueOfEntry)
-	}
-	return datamodel.NewPath(segments)
 }

@@ -160,7 +160,7 @@ func (p Prototype) open() (*config, error) {
 		return nil, err
 	}
 	p.Params = p.Params.WithDefaults()
-	if p.Params.Layout == params.FilecoinV0 {
+	if block.LayoutOf(p.Params.Layout).ReadOnly {
 		return nil, faults.New(fault.ErrReadOnlyLayout, "%s", p.Params.Layout)
 	}
 	hasher, err := keyhash.For(p.Params.HashAlg)

@@ -6,6 +6,7 @@ package params
 import (
 	"fmt"
 	"math/bits"
+	"strings"
 
 	"github.com/multiformats/go-multicodec"
 )
@@ -27,18 +28,42 @@ const (
 	FilecoinV0
 )
 
+// layouts has the name of each layout, and its defaults but for the layout itself.
+var layouts = [...]struct {
+	name     string
+	defaults Params
+}{
+	Spec:       {"spec", Params{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3}},
+	FilecoinV3: {"filecoin-v3", Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}},
+	FilecoinV0: {"filecoin-v0", Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}},
+}
+
 // String returns the layout's name as the command writes it.
 func (l Layout) String() string {
-	switch l {
-	case Spec:
-		return "spec"
-	case FilecoinV3:
-		return "filecoin-v3"
-	case FilecoinV0:
-		return "filecoin-v0"
+	if l.exists() {
+		return layouts[l].name
 	}
 	return fmt.Sprintf("layout(%d)", uint8(l))
 }
+
+// ParseLayout returns the layout of a name that String returns. The error for any
+// other names them all.
+func ParseLayout(name string) (Layout, error) {
+	names := make([]string, len(layouts))
+	for i, l := range layouts {
+		if l.name == name {
+			return Layout(i), nil
+		}
+		names[i] = l.name
+	}
+	last := len(names) - 1
+	return 0, fmt.Errorf("hamt: there is no layout %q: take %s or %s", name, strings.Join(names[:last], ", "), names[last])
+}
+
+func (l Layout) exists() bool { return int(l) < len(layouts) }
+
+// DefaultsOf returns the parameters that zero fields stand for in a layout.
+func DefaultsOf(l Layout) Params { return Params{Layout: l}.WithDefaults() }
 
 // Limits of the parameters. The specification asks for a bit width of at
 // least 3 (a bitmap of one byte); 16 is where the JavaScript implementation
@@ -51,8 +76,8 @@ const (
 	MaxDepth = 512
 )
 
-// Params are the parameters of one HAMT. Zero fields stand for the defaults:
-// those of [Default], or in Filecoin's layouts those of [Filecoin].
+// Params are the parameters of one HAMT. Zero fields stand for the defaults of
+// the layout ([DefaultsOf]).
 type Params struct {
 	// HashAlg is the multihash code of the hash that is applied to keys. 0
 	// stands for sha2-256, unless IdentityHash is set.
@@ -72,15 +97,11 @@ type Params struct {
 
 // Default returns the specification's defaults: sha2-256, bit width 8, bucket
 // size 3.
-func Default() Params {
-	return Params{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3}
-}
+func Default() Params { return DefaultsOf(Spec) }
 
 // Filecoin returns the parameters that Filecoin's chain uses: sha2-256, bit
 // width 5, buckets of 3, in the layout of v3.
-func Filecoin() Params {
-	return Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3, Layout: FilecoinV3}
-}
+func Filecoin() Params { return DefaultsOf(FilecoinV3) }
 
 // WithHashAlg returns p with the hash of the given code, which may be that of
 // the identity hash.
@@ -92,9 +113,9 @@ func (p Params) WithHashAlg(code multicodec.Code) Params {
 // WithDefaults returns p with each zero field replaced by the default that it
 // stands for. Two Params mean the same if these are equal.
 func (p Params) WithDefaults() Params {
-	defaults := Default()
-	if p.Layout == FilecoinV3 || p.Layout == FilecoinV0 {
-		defaults = Filecoin()
+	var defaults Params
+	if p.Layout.exists() {
+		defaults = layouts[p.Layout].defaults
 	}
 	if p.HashAlg == 0 && !p.IdentityHash {
 		p.HashAlg = defaults.HashAlg
@@ -112,6 +133,9 @@ func (p Params) WithDefaults() Params {
 // the layout does not exist, or IdentityHash contradicts HashAlg. Zero fields
 // are valid. Whether the hash is known is not looked at.
 func (p Params) Validate() error {
+	if !p.Layout.exists() {
+		return fmt.Errorf("hamt: there is no %s", p.Layout)
+	}
 	p = p.WithDefaults()
 	if p.BitWidth < MinBitWidth || p.BitWidth > MaxBitWidth {
 		return fmt.Errorf("hamt: bit width %d is not from %d to %d", p.BitWidth, MinBitWidth, MaxBitWidth)
@@ -121,9 +145,6 @@ func (p Params) Validate() error {
 	}
 	if p.IdentityHash && p.HashAlg != multicodec.Identity {
 		return fmt.Errorf("hamt: the hash cannot be both %s and identity", p.HashAlg)
-	}
-	if p.Layout > FilecoinV0 {
-		return fmt.Errorf("hamt: there is no %s", p.Layout)
 	}
 	return nil
 }

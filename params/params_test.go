@@ -1,6 +1,7 @@
 package params_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/multiformats/go-multicodec"
@@ -33,7 +34,7 @@ func TestValidate(t *testing.T) {
 		{"zero fields", false, func(p *params.Params) { *p = params.Params{} }},
 		{"two hashes", true, func(p *params.Params) { p.IdentityHash = true }},
 		{"identity", false, func(p *params.Params) { *p = p.WithHashAlg(multicodec.Identity) }},
-		{"no such layout", true, func(p *params.Params) { p.Layout = params.FilecoinV0 + 1 }},
+		{"no such layout", true, func(p *params.Params) { p.Layout = 100 }},
 		{"unknown hash", false, func(p *params.Params) { p.HashAlg = multicodec.Code(0x3fffff) }},
 	} {
 		p := params.Default()
@@ -75,5 +76,27 @@ func TestWithDefaults(t *testing.T) {
 		if got := test.given.WithDefaults(); got != test.want || got != got.WithDefaults() {
 			t.Errorf("%+v stands for %+v, not for %+v", test.given, got, test.want)
 		}
+	}
+}
+
+// TestParseLayout: every layout is found by its name, and the error for any other
+// name has them all.
+func TestParseLayout(t *testing.T) {
+	_, err := params.ParseLayout("v3")
+	if err == nil {
+		t.Fatal("there is a layout v3")
+	}
+	count := 0
+	for l := params.Spec; (params.Params{Layout: l}).Validate() == nil; l++ {
+		if got, err := params.ParseLayout(l.String()); err != nil || got != l {
+			t.Errorf("%s is %s, %v", l, got, err)
+		}
+		if !strings.Contains(err.Error(), l.String()) {
+			t.Errorf("%v does not name %s", err, l)
+		}
+		count++
+	}
+	if count < 3 {
+		t.Errorf("only %d layouts", count)
 	}
 }

@@ -11,6 +11,7 @@ import (
 // Append. Reset makes it ready for another, keeping its memory.
 type Encoder struct {
 	params params.Params
+	layout *Layout
 	bitmap []byte
 	data   []byte // the elements, encoded
 	count  int
@@ -18,7 +19,7 @@ type Encoder struct {
 
 // NewEncoder returns an encoder for nodes of a map with the given parameters.
 func NewEncoder(p params.Params) *Encoder {
-	return &Encoder{params: p, bitmap: make([]byte, p.BitmapBytes())}
+	return &Encoder{params: p, layout: LayoutOf(p.Layout), bitmap: make([]byte, p.BitmapBytes())}
 }
 
 // Reset forgets all elements.
@@ -73,11 +74,10 @@ func (e *Encoder) Join(other *Encoder) {
 // Append appends the block of a node below the root.
 func (e *Encoder) Append(dst []byte) []byte {
 	dst = append(dst, cbor.List|2)
-	if e.params.Layout == params.Spec {
-		dst = cbor.AppendBytes(dst, e.bitmap)
+	if e.layout.bigEndian {
+		dst = cbor.AppendBytes(dst, appendBigEndian(nil, e.bitmap))
 	} else {
-		number := appendBigEndian(nil, e.bitmap)
-		dst = cbor.AppendBytes(dst, number)
+		dst = cbor.AppendBytes(dst, e.bitmap)
 	}
 	dst = cbor.AppendHead(dst, cbor.List, uint64(e.count))
 	return append(dst, e.data...)
@@ -85,7 +85,7 @@ func (e *Encoder) Append(dst []byte) []byte {
 
 // AppendRoot appends the block of the root.
 func (e *Encoder) AppendRoot(dst []byte) []byte {
-	if e.params.Layout != params.Spec {
+	if !e.layout.rootMap {
 		return e.Append(dst)
 	}
 	dst = append(dst, cbor.Map|3)
@@ -100,8 +100,8 @@ func Canonical(n *Node, p params.Params, isRoot bool) bool {
 	if n.nonCanonical {
 		return false
 	}
-	if p.Layout == params.FilecoinV0 {
-		return true // read-only: there is nothing to compare with
+	if LayoutOf(p.Layout).ReadOnly {
+		return true // there is nothing to compare with
 	}
 	e := NewEncoder(p)
 	n.Indexes(func(position, index int) bool {

@@ -8,9 +8,7 @@
 //	└ index, four bytes each     └ raw                └ offset 0          └ offset 1
 //
 // A value is decoded only when somebody asks for it. [Encoder] is the other
-// direction. The three layouts differ in little (is there a root block, how is
-// the bitmap written, is an element a keyed union) and only this package knows
-// about it.
+// direction. How the layouts differ only this package knows: see [Layout].
 package block
 
 import (

@@ -23,27 +23,27 @@ const (
 )
 
 // ParseRoot parses a root block. In the specification's layout the parameters
-// come from the block and given's are not looked at; in Filecoin's they are
+// come from the block and given's are not looked at; in the others they are
 // the given ones. The node keeps a copy of raw.
 //
 // It returns fault.ErrNotHAMT for data that is not of a root's kind at all, and
 // the fault of a root that has one.
 func ParseRoot(raw []byte, given params.Params) (*Node, params.Params, error) {
 	if given.Layout != params.Spec {
-		p := parser{raw: raw, params: given, isRoot: true}
-		node, err := p.whole(p.node)
-		return node, given, err
+		if err := given.Validate(); err != nil {
+			return nil, given, err
+		}
 	}
-	p := parser{raw: raw, isRoot: true}
-	node, err := p.whole(p.root)
+	p := parser{raw: raw, params: given, layout: LayoutOf(given.Layout), isRoot: true}
+	node, err := p.whole()
 	return node, p.params, err
 }
 
 // Parse parses a block below the root of a map with the given parameters. The
 // node keeps a copy of raw.
 func Parse(raw []byte, given params.Params) (*Node, error) {
-	p := parser{raw: raw, params: given}
-	node, err := p.whole(p.node)
+	p := parser{raw: raw, params: given, layout: LayoutOf(given.Layout)}
+	node, err := p.whole()
 	if err == nil && node.Len() == 0 {
 		return nil, faults.New(fault.ErrEmptyNode, "")
 	}
@@ -57,19 +57,20 @@ type parser struct {
 	raw          []byte // what was given; from bitmap on the same bytes in memory
 	off          int
 	params       params.Params
+	layout       *Layout
 	isRoot       bool
 	next         int  // element
 	nonCanonical bool // of the node, before there is one
 	out          *Node
 }
 
-// whole calls parse for a block and checks that nothing follows.
-func (p *parser) whole(parse func() error) (*Node, error) {
+// whole parses a block and checks that nothing follows.
+func (p *parser) whole() (*Node, error) {
 	if uint64(len(p.raw)) > math.MaxInt32 {
 		return nil, faults.New(fault.ErrTooLarge, "%d bytes", len(p.raw))
 	}
 	stored := len(p.raw)
-	if err := parse(); err != nil {
+	if err := p.block(); err != nil {
 		return nil, err
 	}
 	if p.off != len(p.raw) {
@@ -78,6 +79,13 @@ func (p *parser) whole(parse func() error) (*Node, error) {
 	p.out.stored = uint32(stored)
 	p.out.nonCanonical = p.out.nonCanonical || p.nonCanonical
 	return p.out, nil
+}
+
+func (p *parser) block() error {
+	if p.isRoot && p.layout.rootMap {
+		return p.root()
+	}
+	return p.node()
 }
 
 // settle moves the parse into the memory of a node with n elements. The bitmap
@@ -181,7 +189,7 @@ func (p *parser) node() error {
 	if count > uint64(len(p.raw)-p.off) {
 		return malformed(cbor.ErrTruncated)
 	}
-	if p.params.Layout == params.Spec {
+	if !p.layout.bigEndian {
 		bitmap = nil
 	}
 	p.settle(int(count), span{uint32(from), uint32(to)}, bitmap)
@@ -203,7 +211,7 @@ func (p *parser) begin() {
 // bitmap returns the bitmap, least significant bit first. For the root its length
 // sets the bit width.
 func (p *parser) bitmap(written []byte) ([]byte, error) {
-	if p.params.Layout != params.Spec {
+	if p.layout.bigEndian {
 		bitmap, ok := fromBigEndian(written, p.params.BitmapBytes())
 		if !ok {
 			return nil, faults.New(fault.ErrBitmapLength, "%d bytes, or leading zeros, at bit width %d", len(written), p.params.BitWidth)
@@ -224,7 +232,7 @@ func (p *parser) bitmap(written []byte) ([]byte, error) {
 
 // element parses a link or a bucket and notes where it begins.
 func (p *parser) element() error {
-	if p.params.Layout == params.FilecoinV0 {
+	if p.layout.unions {
 		return p.pointer()
 	}
 	p.begin()
@@ -240,10 +248,13 @@ func (p *parser) element() error {
 	return faults.New(fault.ErrElement, "an element is neither link nor list")
 }
 
+// The members of the keyed union that an element is in the older Filecoin layout.
+const unionLink, unionBucket = "0", "1"
+
 // pointer parses the keyed union of the older Filecoin layout: {"0": link} or
 // {"1": bucket}. The offset kept is that of what stands in it.
 func (p *parser) pointer() error {
-	const link, bucket = "\xa1\x61\x30", "\xa1\x61\x31"
+	const link, bucket = "\xa1\x61" + unionLink, "\xa1\x61" + unionBucket
 	rest := p.raw[p.off:]
 	p.off += len(link)
 	switch {

@@ -96,21 +96,15 @@ func (f *layoutFlags) reading(c *cobra.Command) *cobra.Command {
 // params returns the parameters; in Filecoin's layouts what is not said is as on
 // Filecoin's chain.
 func (f *layoutFlags) params() (params.Params, error) {
-	p := params.Default()
-	switch f.layout {
-	case params.Spec.String():
-		for _, name := range []string{"hash", "bit-width", "bucket-size"} {
-			if f.reads && f.changed(name) {
-				return p, usage("--%s goes with a Filecoin --layout: any other map says by itself what it is", name)
-			}
+	layout, err := params.ParseLayout(f.layout)
+	if err != nil {
+		return params.Params{}, usage("%w", plain{err})
+	}
+	p := params.DefaultsOf(layout)
+	for _, name := range []string{"hash", "bit-width", "bucket-size"} {
+		if f.reads && layout == params.Spec && f.changed(name) {
+			return p, usage("--%s goes with a Filecoin --layout: any other map says by itself what it is", name)
 		}
-	case params.FilecoinV3.String():
-		p = params.Filecoin()
-	case params.FilecoinV0.String():
-		p = params.Filecoin()
-		p.Layout = params.FilecoinV0
-	default:
-		return p, usage("there is no layout %q: take spec, filecoin-v3 or filecoin-v0", f.layout)
 	}
 	if f.changed("hash") {
 		p = p.WithHashAlg(multicodec.Code(f.hash))
