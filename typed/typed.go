@@ -59,9 +59,8 @@ func (m *Map[V]) All(ctx context.Context) (entries iter.Seq2[string, V], failed 
 	return func(yield func(string, V) bool) {
 		for e, walkErr := range m.node.Entries(ctx) {
 			value, valueErr := e.Value()
-			var v V
-			v, err = from[V](ctx, m.node, m.values, e.KeyString(), value, cmp.Or(walkErr, valueErr))
-			if err != nil || !yield(e.KeyString(), v) {
+			v, entryErr := from[V](ctx, m.node, m.values, e.KeyString(), value, cmp.Or(walkErr, valueErr))
+			if err = entryErr; err != nil || !yield(e.KeyString(), v) {
 				return
 			}
 		}
