@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/ipfs/go-cid"
 
@@ -107,7 +108,11 @@ func (c *carReader) header(roots ...cid.Cid) error {
 	if _, at := binary.Uvarint(want); bytes.Equal(got, want[at:]) {
 		return nil
 	}
-	return fmt.Errorf("it does not begin as a CARv1 with the roots %v%s", roots, rootIn(got))
+	names := make([]string, len(roots))
+	for i, root := range roots {
+		names[i] = root.String()
+	}
+	return fmt.Errorf("it does not begin as a CARv1 with the root %s%s", strings.Join(names, " and "), rootIn(got))
 }
 
 // rootIn says which root a header has, if it has one.

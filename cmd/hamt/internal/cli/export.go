@@ -47,10 +47,7 @@ func (e *export) run(ctx context.Context, args []string) error {
 	if e.file == "" {
 		return usage("where to is missing: -o FILE.car, or -o - for standard output")
 	}
-	if e.file == "-" && isTerminal(e.app.terminal) {
-		return usage("a CAR is nothing for a terminal: send it to a file or a pipe")
-	}
-	target, err := e.target()
+	target, err := e.app.carTarget(e.file)
 	if err != nil {
 		return err
 	}
@@ -65,23 +62,27 @@ func (e *export) run(ctx context.Context, args []string) error {
 	})
 }
 
-// target returns how the file is written, once nothing is to be said against that.
-func (e *export) target() ([]carfile.WriteOption, error) {
-	if e.file == "-" {
+// carTarget returns how a CAR is written to a file, or standard output for "-", once
+// nothing is to be said against that.
+func (a *app) carTarget(file string) ([]carfile.WriteOption, error) {
+	if file == "-" {
+		if isTerminal(a.terminal) {
+			return nil, usage("a CAR is nothing for a terminal: send it to a file or a pipe")
+		}
 		return nil, nil
 	}
-	from, err := e.app.store.chosen()
+	from, err := a.store.chosen()
 	if err != nil {
 		return nil, err
 	}
-	to := open.Location{Kind: open.CAR, Place: e.file}
+	to := open.Location{Kind: open.CAR, Place: file}
 	if from.Same(to) {
-		return nil, usage("%s is the store that is read: it would be replaced", e.file)
+		return nil, usage("%s is the store that is read: it would be replaced", file)
 	}
 	if err := to.Check(open.Build, from.options); err != nil {
 		return nil, err
 	}
-	if e.app.store.force {
+	if a.store.force {
 		return []carfile.WriteOption{carfile.WithForce()}, nil
 	}
 	return nil, nil

@@ -45,6 +45,8 @@ var immaterial = map[string][]string{
 	"hamt export":     {topicWait},
 	"hamt names":      {topicBar, topicWait},
 	"hamt names rm":   {topicBar},
+	"hamt prove":      {topicBar},
+	"hamt check":      {topicBar, topicRemote, topicStore},
 	"hamt compact":    {topicBar, topicRemote},
 	"hamt version":    {topicBar, topicRemote, topicStore, topicWait},
 	"hamt help":       {topicBar, topicRemote, topicStore, topicWait},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/proof"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
@@ -57,6 +58,8 @@ func statusOf(err error) int {
 		return statusInterrupted
 	case errors.As(err, &known):
 		return known.status
+	case errors.Is(err, proof.ErrNotProven): // whatever is the matter with it
+		return statusFault
 	case errors.As(err, new(*input.Error)), errors.Is(err, input.ErrEmpty), errors.Is(err, stores.ErrReadOnly),
 		errors.Is(err, carfile.ErrNotCAR), isBadEntry(err):
 		return statusUsage
@@ -89,7 +92,7 @@ func messageOf(err error) string {
 		return "not done before the --deadline; the same command again goes on with what is there"
 	case errors.Is(err, carfile.ErrNotCAR):
 		return err.Error() + "; --force replaces it"
-	case errors.Is(err, fault.ErrWeakDigest):
+	case errors.Is(err, fault.ErrWeakDigest) && !errors.Is(err, proof.ErrNotProven):
 		return err.Error() + "; --weak-digests takes it all the same"
 	case errors.Is(err, fault.ErrNotHAMT):
 		return err.Error() + "; a map in a Filecoin layout needs --layout"
