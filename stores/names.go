@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -21,11 +22,27 @@ type Named interface {
 	// SetName lets a name stand for a root, whatever it stood for. It publishes
 	// the root first.
 	SetName(ctx context.Context, name string, root cid.Cid) error
-	// MoveName is SetName of a name that has to stand for the root from;
-	// ErrMoved where it does not.
+	// MoveName compares and swaps: it is SetName of a name that has to stand for
+	// the root from, and ErrMoved where it does not. An undefined from means a name
+	// that has to stand for nothing, an undefined to one that will.
 	MoveName(ctx context.Context, name string, from, to cid.Cid) error
 	// RemoveName forgets a name, and reports whether it was there.
 	RemoveName(ctx context.Context, name string) (found bool, err error)
+}
+
+// Logged is a Named store that remembers what names stood for.
+type Logged interface {
+	Named
+	// History returns what a name has stood for and does stand for, the oldest
+	// first, as far as the store remembers: nothing for a name that never was.
+	History(ctx context.Context, name string) ([]Move, error)
+}
+
+// Move is a step of a name.
+type Move struct {
+	Time time.Time // by the clock of who did it
+	Root cid.Cid   // that the name came to stand for; undefined where it was removed
+	By   string    // what did it, if that was said: a verb of the command, say
 }
 
 // Name is a name and the root it stands for.
@@ -34,7 +51,7 @@ type Name struct {
 	Root cid.Cid
 }
 
-// ErrMoved means that a name stands for another root than it was thought to.
+// ErrMoved means that a name stands for something else than it was thought to.
 var ErrMoved = errors.New("the name was moved by somebody else")
 
 // CheckName returns an error unless a name is one. Anything that can be typed and

@@ -37,6 +37,7 @@ type step struct {
 	Add    []packLine `json:"add,omitempty"`
 	Remove []string   `json:"remove,omitempty"` // names of packs
 	Names  []nameLine `json:"names,omitempty"`
+	By     string     `json:"by,omitempty"` // what moves the names
 }
 
 // state is what the log says.
@@ -63,6 +64,7 @@ type nameLine struct {
 type nameStep struct {
 	Time time.Time `json:"time"`
 	Root string    `json:"root,omitempty"`
+	By   string    `json:"by,omitempty"`
 }
 
 const (
@@ -73,8 +75,10 @@ const (
 	longLogBytes = 256 << 10
 	// maxSteps is the number of the last step of a log. Nobody gets there.
 	maxSteps = math.MaxInt32
-	// keptSteps is how many of a name's steps a log that begins anew keeps.
+	// keptSteps is how many of a name's steps a log that begins anew keeps, and
+	// allSteps how many there may be in all: they are all read, and written anew.
 	keptSteps = 1000
+	allSteps  = 100_000
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -167,7 +171,7 @@ func (st *state) apply(s *step) {
 		}
 	}
 	for _, n := range s.Names {
-		st.Names[n.Name] = append(st.Names[n.Name], nameStep{s.Time, n.Root})
+		st.Names[n.Name] = append(st.Names[n.Name], nameStep{s.Time, n.Root, s.By})
 	}
 }
 
@@ -184,8 +188,12 @@ func (st *state) root(name string) (root cid.Cid, found bool, err error) {
 // clone returns a state that does not change with this one; its history is cut.
 func (st *state) clone() *state {
 	c := &state{Next: st.Next, Packs: slices.Clone(st.Packs), Names: make(map[string][]nameStep, len(st.Names))}
-	for name, steps := range st.Names {
-		c.Names[name] = slices.Clone(steps[max(0, len(steps)-keptSteps):])
+	for kept, all := keptSteps, allSteps+1; all > allSteps && kept > 0; kept /= 2 {
+		all = 0
+		for name, steps := range st.Names {
+			c.Names[name] = slices.Clone(steps[max(0, len(steps)-kept):])
+			all += len(c.Names[name])
+		}
 	}
 	return c
 }

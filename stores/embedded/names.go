@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/ipfs/go-cid"
 
@@ -54,20 +53,19 @@ func (s *Store) Names(context.Context) iter.Seq2[stores.Name, error] {
 	}
 }
 
-// Moved is what a name came to stand for, and when; an undefined root where it
-// was removed.
-type Moved struct {
-	Time time.Time
-	Root cid.Cid
-}
-
-// History returns what a name has stood for, the oldest first: at least the last
-// 1,000 of it.
-func (s *Store) History(_ context.Context, name string) (moves []Moved, err error) {
+// History returns what a name has stood for, the oldest first: the last 1,000 steps
+// of it and more, where there are not so many names that moved so often that it
+// would be 100,000 in all. [Store.Collect] has names forget. The order is that in
+// which the steps were made, whatever the clocks said.
+func (s *Store) History(_ context.Context, name string) (moves []stores.Move, err error) {
+	if !s.reads.Enter() {
+		return nil, s.closed()
+	}
+	defer s.reads.Leave()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, step := range s.state.Names[name] {
-		m := Moved{Time: step.Time}
+		m := stores.Move{Time: step.Time, By: step.By}
 		if step.Root != "" {
 			if m.Root, err = cid.Decode(step.Root); err != nil {
 				return nil, fmt.Errorf("store %s: name %q: %w", s.dir, name, err)
@@ -89,22 +87,34 @@ func (s *Store) SetName(_ context.Context, name string, root cid.Cid) error {
 	return s.commit(root, nameLine{name, root.String()})
 }
 
-// MoveName is SetName of a name that has to stand for the root from;
-// stores.ErrMoved where it does not.
+// MoveName is SetName of a name that has to stand for the root from, and
+// stores.ErrMoved where it does not. An undefined from means a name that has to stand
+// for nothing, an undefined to one that will.
 func (s *Store) MoveName(_ context.Context, name string, from, to cid.Cid) error {
 	if err := stores.CheckName(name); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now, found, err := s.lookup(name)
+	now, _, err := s.lookup(name)
 	if err != nil {
 		return err
 	}
-	if !found || !now.Equals(from) {
+	if now != from {
 		return fmt.Errorf("name %q: %w", name, stores.ErrMoved)
 	}
-	return s.commit(to, nameLine{name, to.String()})
+	if !from.Defined() && !to.Defined() {
+		return s.commit(cid.Undef)
+	}
+	return s.commit(to, nameLine{name, rootText(to)})
+}
+
+// rootText returns a root as the log has it.
+func rootText(root cid.Cid) string {
+	if !root.Defined() {
+		return ""
+	}
+	return root.String()
 }
 
 // RemoveName forgets a name, and reports whether it was there. The blocks stay.

@@ -56,7 +56,7 @@ func (p *openPack) path() string { return packsDir + "/" + p.Name }
 
 var (
 	_ stores.Writable = (*Store)(nil)
-	_ stores.Named    = (*Store)(nil)
+	_ stores.Logged   = (*Store)(nil)
 	_ stores.Syncer   = (*Store)(nil)
 )
 
@@ -73,6 +73,8 @@ type Options struct {
 	// Wait is how long to wait for another process that writes; after that it is
 	// stores.ErrLocked.
 	Wait time.Duration
+	// By is what History says of who moves names now.
+	By string
 	// Warn is told what goes wrong and does no harm: merging packs, say.
 	Warn func(message string)
 

@@ -8,9 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime/linking"
@@ -188,6 +190,13 @@ func TestNames(t *testing.T) {
 		{func() error { return e.MoveName(t.Context(), "words", first, second) }, nil},
 		{func() error { return e.SetName(t.Context(), "a/b", first) }, nil},
 		{func() error { return e.SetName(t.Context(), "ünï", first) }, nil},
+		{func() error { return e.MoveName(t.Context(), "ünï", cid.Undef, second) }, stores.ErrMoved},
+		{func() error { return e.MoveName(t.Context(), "new", first, cid.Undef) }, stores.ErrMoved},
+		{func() error { return e.MoveName(t.Context(), "new", cid.Undef, cid.Undef) }, nil},
+		{func() error { return e.MoveName(t.Context(), "new", cid.Undef, first) }, nil},
+		{func() error { return e.MoveName(t.Context(), "new", cid.Undef, second) }, stores.ErrMoved},
+		{func() error { return e.MoveName(t.Context(), "new", second, cid.Undef) }, stores.ErrMoved},
+		{func() error { return e.MoveName(t.Context(), "new", first, cid.Undef) }, nil},
 	}
 	for i, step := range steps {
 		if err := step.do(); !errors.Is(err, step.want) {
@@ -219,6 +228,98 @@ func TestNames(t *testing.T) {
 		if err := e.SetName(t.Context(), name, first); err == nil {
 			t.Errorf("the name %q is taken", name)
 		}
+	}
+}
+
+// TestHistory wants all that a name stood for, with who moved it and when, after the
+// log was written anew, too.
+func TestHistory(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var want []stores.Move
+	first, second := blockCID(t, 1), blockCID(t, 2)
+	for session, by := range []string{"build", "", "set"} {
+		s, err := Open(t.Context(), dir, Options{Write: true, By: by, now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, root := range []cid.Cid{first, second, cid.Undef} {
+			var err error
+			if root.Defined() {
+				err = s.SetName(t.Context(), "name", root)
+			} else {
+				_, err = s.RemoveName(t.Context(), "name")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, stores.Move{Time: now, Root: root, By: by})
+			now = now.Add(time.Duration(session+i) * time.Hour)
+		}
+		if session == 1 {
+			if err := s.log.rewrite(&s.state, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		closeStore(t, s)
+	}
+	s := open(t, dir, false)
+	defer closeStore(t, s)
+	if got, err := s.History(t.Context(), "name"); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+	if got, err := s.History(t.Context(), "nobody"); err != nil || len(got) > 0 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// TestHistoryIsBounded: a log that begins anew keeps so much of each name, and no
+// more than can be read, however many names there are.
+func TestHistoryIsBounded(t *testing.T) {
+	for _, test := range []struct{ names, steps, want int }{
+		{1, 5000, keptSteps}, {3, 10, 10}, {200, 1000, 500}, {allSteps + 10, 2, 1},
+	} {
+		st := &state{Names: map[string][]nameStep{}}
+		for n := range test.names {
+			steps := make([]nameStep, test.steps)
+			steps[test.steps-1].Root = "the last"
+			st.Names[fmt.Sprint(n)] = steps
+		}
+		for name, steps := range st.clone().Names {
+			if len(steps) != test.want || steps[len(steps)-1].Root != "the last" {
+				t.Fatalf("%d names of %d steps: %s keeps %d, want %d", test.names, test.steps, name, len(steps), test.want)
+			}
+		}
+	}
+}
+
+// TestCompareAndSwap has many goroutines move a name: each move is from what was there.
+func TestCompareAndSwap(t *testing.T) {
+	s := open(t, t.TempDir(), true)
+	defer closeStore(t, s)
+	const goroutines, moves = 8, 10
+	var moving sync.WaitGroup
+	for g := range goroutines {
+		moving.Go(func() {
+			for n := 0; n < moves; {
+				from, _, err := s.Lookup(t.Context(), "name")
+				if err == nil {
+					err = s.MoveName(t.Context(), "name", from, blockCID(t, g*moves+n))
+				}
+				switch {
+				case err == nil:
+					n++
+				case !errors.Is(err, stores.ErrMoved):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	moving.Wait()
+	history, err := s.History(t.Context(), "name")
+	if err != nil || len(history) != goroutines*moves {
+		t.Errorf("%d moves, %v, want %d", len(history), err, goroutines*moves)
 	}
 }
 

@@ -31,6 +31,7 @@ type writing struct {
 	lock     io.Closer
 	log      *log
 	now      func() time.Time
+	by       string
 	current  *newPack   // that blocks are written to; nil where there is none
 	finished []*newPack // and not in the log yet
 	next     int        // number of a pack that never was
@@ -60,7 +61,7 @@ func (s *Store) openWriting(ctx context.Context, o Options) (err error) {
 			return s.cannotWrite(err)
 		}
 	}
-	w := &writing{now: func() time.Time { return logTime(o.now()) }}
+	w := &writing{by: o.By, now: func() time.Time { return logTime(o.now()) }}
 	if w.lock, err = s.fs.Lock(ctx, filepath.Join(s.dir, lockName), o.Wait); err != nil {
 		return err
 	}
@@ -451,7 +452,7 @@ func (s *Store) adopt(step *step) error {
 			return err
 		}
 	}
-	step.Time = s.now()
+	step.Time, step.By = s.now(), s.by
 	if err := s.log.append(step); err != nil {
 		return err // and nothing is removed: the step may be there
 	}

@@ -276,6 +276,12 @@ func TestNamesOnce(t *testing.T) {
 	if root, found, err := s.Lookup(t.Context(), "b"); err != nil || !found || !root.Equals(first) {
 		t.Errorf("%s, %v, %v", root, found, err)
 	}
+	for _, move := range []struct{ from, to cid.Cid }{{cid.Undef, second}, {second, cid.Undef}, {second, second}} {
+		f.blocks[second.String()] = testBlock(t, 2).Data
+		if err := s.MoveName(t.Context(), "b", move.from, move.to); !errors.Is(err, stores.ErrMoved) {
+			t.Errorf("from %s to %s: %v", move.from, move.to, err)
+		}
+	}
 	for _, name := range []string{"", "B", "bb"} {
 		if root, found, err := s.Lookup(t.Context(), name); err != nil || found {
 			t.Errorf("%q: %s, %v", name, root, err)

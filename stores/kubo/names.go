@@ -103,11 +103,15 @@ func (s *Store) SetName(ctx context.Context, name string, root cid.Cid) error {
 }
 
 // MoveName is SetName of a name that has to stand for the root from;
-// stores.ErrMoved where it does not. If it ends before its time, both roots may
-// be pinned under the name; then it can be done again.
+// stores.ErrMoved where it does not. An undefined from means a name that has to stand
+// for nothing, an undefined to one that will: as after RemoveName, the root stays
+// pinned. If it ends before its time, both roots may be pinned under the name; then it
+// can be done again.
 func (s *Store) MoveName(ctx context.Context, name string, from, to cid.Cid) error {
-	if err := s.ready(ctx, name, to); err != nil {
-		return err
+	if to.Defined() {
+		if err := s.ready(ctx, name, to); err != nil {
+			return err
+		}
 	}
 	s.naming.Lock()
 	defer s.naming.Unlock()
@@ -116,8 +120,11 @@ func (s *Store) MoveName(ctx context.Context, name string, from, to cid.Cid) err
 		return err
 	}
 	elsewhere := func(root cid.Cid) bool { return !root.Equals(from) && !root.Equals(to) }
-	if !slices.ContainsFunc(before, from.Equals) || slices.ContainsFunc(before, elsewhere) {
+	if from.Defined() && !slices.ContainsFunc(before, from.Equals) || slices.ContainsFunc(before, elsewhere) {
 		return fmt.Errorf("name %q: %w", name, stores.ErrMoved)
+	}
+	if !to.Defined() {
+		return s.unname(ctx, name, before)
 	}
 	return s.move(ctx, name, before, to)
 }
@@ -171,10 +178,18 @@ func (s *Store) RemoveName(ctx context.Context, name string) (found bool, err er
 	if err != nil {
 		return false, err
 	}
-	for _, root := range roots {
-		if err := s.renamePin(ctx, root, ""); err != nil {
-			return false, fmt.Errorf("name %q: %w", name, err)
-		}
+	if err := s.unname(ctx, name, roots); err != nil {
+		return false, err
 	}
 	return len(roots) > 0, nil
+}
+
+// unname takes a name from what is pinned under it. s.naming is locked.
+func (s *Store) unname(ctx context.Context, name string, roots []cid.Cid) error {
+	for _, root := range roots {
+		if err := s.renamePin(ctx, root, ""); err != nil {
+			return fmt.Errorf("name %q: %w", name, err)
+		}
+	}
+	return nil
 }

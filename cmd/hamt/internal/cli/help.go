@@ -37,20 +37,22 @@ func topicOf(flag *pflag.Flag) string {
 // immaterial are the topics of flags which all verbs take that do not matter for one, so
 // that its help does not list them. Who only reads waits for nobody.
 var immaterial = map[string][]string{
-	"hamt get":        {topicBar},
-	"hamt has":        {topicBar},
-	"hamt create":     {topicBar},
-	"hamt set":        {topicBar},
-	"hamt delete":     {topicBar},
-	"hamt export":     {topicWait},
-	"hamt names":      {topicBar, topicWait},
-	"hamt names rm":   {topicBar},
-	"hamt prove":      {topicBar},
-	"hamt check":      {topicBar, topicRemote, topicStore},
-	"hamt compact":    {topicBar, topicRemote},
-	"hamt version":    {topicBar, topicRemote, topicStore, topicWait},
-	"hamt help":       {topicBar, topicRemote, topicStore, topicWait},
-	"hamt completion": {topicBar, topicRemote, topicStore, topicWait},
+	"hamt get":         {topicBar},
+	"hamt has":         {topicBar},
+	"hamt create":      {topicBar},
+	"hamt set":         {topicBar},
+	"hamt delete":      {topicBar},
+	"hamt export":      {topicWait},
+	"hamt names":       {topicBar, topicWait},
+	"hamt names rm":    {topicBar},
+	"hamt names log":   {topicBar, topicWait},
+	"hamt names reset": {topicBar},
+	"hamt prove":       {topicBar},
+	"hamt check":       {topicBar, topicRemote, topicStore},
+	"hamt compact":     {topicBar, topicRemote},
+	"hamt version":     {topicBar, topicRemote, topicStore, topicWait},
+	"hamt help":        {topicBar, topicRemote, topicStore, topicWait},
+	"hamt completion":  {topicBar, topicRemote, topicStore, topicWait},
 }
 
 // matters reports whether the flags of a topic matter for a verb.

@@ -44,7 +44,8 @@ type app struct {
 	deadline time.Duration
 	quiet    bool
 
-	began bool // a verb was found and its arguments accepted
+	began bool   // a verb was found and its arguments accepted
+	verb  string // that was found
 
 	mu       sync.Mutex
 	cleanups []func()
@@ -132,6 +133,7 @@ func (a *app) command() *cobra.Command {
 				return err
 			}
 			a.began = true
+			a.verb = strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 			return a.limitTime(c)
 		},
 		Args: func(c *cobra.Command, args []string) error {

@@ -116,6 +116,7 @@ func (f *storeFlags) open() (*open.Options, error) {
 	o := &open.Options{
 		Embedded: embedded.Options{
 			Wait: f.wait,
+			By:   f.app.verb,
 			Warn: func(message string) { f.app.warn("%s", message) },
 		},
 		Remote:     f.remote,
