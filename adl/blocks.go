@@ -1,21 +1,17 @@
 package adl
 
 import (
-	"bytes"
 	"context"
 	"iter"
 	"math"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
-	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
-	"github.com/multiformats/go-multicodec"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
 // Block is one of a map's own blocks.
@@ -51,7 +47,10 @@ func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 				b.Link, err = blockio.Link(visit.CID())
 			}
 			if err == nil {
-				b.Bytes, err = n.stored(ctx, writer, b.Link, visit)
+				b.Bytes, err = writer.Stored(ctx, b.Link, visit.Node())
+				if f, ok := err.(*fault.Error); ok {
+					err = faults.At(f, nil, b.Link, visit.Path())
+				}
 			}
 			if !yield(b, err) || err != nil {
 				return
@@ -98,19 +97,4 @@ func (n *Node) BlockLinks(b Block) (below, inValues []datamodel.Link, err error)
 		}
 	}
 	return below, inValues, err
-}
-
-// stored returns the bytes of a node's block as the store has them.
-func (n *Node) stored(ctx context.Context, writer *blockio.Writer, link datamodel.Link, visit *trie.Visit) ([]byte, error) {
-	if l, ok := link.(cidlink.Link); ok && l.Prefix().Codec == uint64(multicodec.DagCbor) {
-		return visit.Node().Raw(), nil
-	}
-	if encoded, err := writer.Encode(visit.Node().Raw()); err == nil && bytes.Equal(encoded.CID, []byte(link.Binary())) {
-		return encoded.Bytes, nil
-	}
-	raw, err := n.tree.Loader().LinkSystem().LoadRaw(linking.LinkContext{Ctx: ctx}, link)
-	if err != nil && ctx.Err() == nil {
-		err = &fault.Error{Kind: fault.ErrMissing, Link: link, Path: visit.Path(), Cause: err}
-	}
-	return raw, err
 }

@@ -120,18 +120,7 @@ func (n *Node) Link() (datamodel.Link, error) {
 // LinkPrototype is what the map's blocks are named by: the prototype of the
 // root's link, or where there is none of a child's, or the default.
 func (n *Node) LinkPrototype() datamodel.LinkPrototype {
-	if link := n.tree.Link(); link != nil {
-		return link.Prototype()
-	}
-	root := n.tree.Root()
-	for position := range root.Len() {
-		if root.IsLink(position) {
-			if link, err := blockio.Link(root.Link(position)); err == nil {
-				return link.Prototype()
-			}
-		}
-	}
-	return blockio.DefaultLinkPrototype
+	return n.tree.LinkPrototype()
 }
 
 // Kind is always that of a map.

@@ -16,6 +16,7 @@ import (
 	"github.com/multiformats/go-multicodec"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 )
@@ -102,6 +103,23 @@ func (w *Writer) Encode(raw []byte) (Block, error) {
 		err = w.checkReadable(name, encoded, raw)
 	}
 	return Block{CID: name, Bytes: encoded}, err
+}
+
+// Stored returns the bytes of a node's block as the store has them. It asks the store
+// only for a block that is not in DAG-CBOR and not written the canonical way. Faults
+// come without path.
+func (w *Writer) Stored(ctx context.Context, link datamodel.Link, node *block.Node) ([]byte, error) {
+	if l, ok := link.(cidlink.Link); ok && l.Prefix().Codec == uint64(multicodec.DagCbor) {
+		return node.Raw(), nil
+	}
+	if encoded, err := w.Encode(node.Raw()); err == nil && string(encoded.CID) == link.Binary() {
+		return encoded.Bytes, nil
+	}
+	raw, err := w.lsys.LoadRaw(linking.LinkContext{Ctx: ctx}, link)
+	if err != nil && ctx.Err() == nil {
+		err = &fault.Error{Kind: fault.ErrMissing, Cause: err}
+	}
+	return raw, err
 }
 
 // checkReadable reads a block in another codec than DAG-CBOR back. Some codecs

@@ -21,6 +21,7 @@ import (
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/diff"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
@@ -149,6 +150,30 @@ func readEverything(t *testing.T, s *hostileStore, p params.Params) {
 			for it := n.MapIterator(); !it.Done(); {
 				if _, _, err := it.Next(); err != nil {
 					return err
+				}
+			}
+			return nil
+		},
+		func(ctx context.Context, n *adl.Node) error {
+			// With each block that is a root, too, and with nothing.
+			others := []*adl.Node{nil}
+			for _, b := range s.blocks[:min(len(s.blocks), 4)] {
+				if other, err := hamt.Load(ctx, s.linkSystem(), b.Link, hamt.WithCacheBytes(0), hamt.WithReadAhead(1), hamt.WithParams(p)); err == nil {
+					others = append(others, other)
+				}
+			}
+			for _, other := range others {
+				for _, err := range diff.Changes(ctx, other, n, diff.ByLookup(), diff.Recursive()) {
+					if err != nil {
+						expectFault(t, err)
+						break
+					}
+				}
+				for _, err := range diff.NewBlocks(ctx, n, other) {
+					if err != nil {
+						expectFault(t, err)
+						break
+					}
 				}
 			}
 			return nil

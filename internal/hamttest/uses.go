@@ -8,12 +8,15 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
+	"github.com/ipld-hamt/go-ipld-hamt/diff"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // ReachesMany are the uses that load more than one path.
 var ReachesMany = map[string]bool{
 	"MapIterator": true, "Entries": true, "Keys": true, "KeyStrings": true, "Values": true, "Blocks": true,
 	"Count": true, "Stats": true, "Verify": true, "Rebuild": true,
+	"diff.Changes from nothing": true, "diff.Changes to nothing": true, "diff.Changes side by side": true, "diff.NewBlocks": true,
 }
 
 // Uses are all the ways into a map that reach every block, or those to a key.
@@ -148,4 +151,38 @@ var Uses = map[string]func(ctx context.Context, n *adl.Node, key string) error{
 		_, _, err := builder.Rebuild(ctx, n, builder.PrototypeOf(n), builder.BulkOptions{})
 		return err
 	},
+	"diff.Changes from nothing": func(ctx context.Context, n *adl.Node, _ string) error {
+		return firstChangeError(ctx, nil, n)
+	},
+	"diff.Changes to nothing": func(ctx context.Context, n *adl.Node, _ string) error {
+		return firstChangeError(ctx, n, nil)
+	},
+	"diff.Changes side by side": func(ctx context.Context, n *adl.Node, _ string) error {
+		p := n.Params()
+		p.BitWidth = params.MinBitWidth + params.MaxBitWidth - p.BitWidth
+		return firstChangeError(ctx, n, emptyMap(p))
+	},
+	"diff.NewBlocks": func(ctx context.Context, n *adl.Node, _ string) error {
+		for _, err := range diff.NewBlocks(ctx, emptyMap(n.Params()), n) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+}
+
+// firstChangeError returns the first error of a diff.
+func firstChangeError(ctx context.Context, a, b *adl.Node) error {
+	for _, err := range diff.Changes(ctx, a, b) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emptyMap returns an empty map.
+func emptyMap(p params.Params) *adl.Node {
+	return Must(ByAssembler(context.Background(), builder.Prototype{Params: p, LinkSystem: NewStore().LinkSystem()}, nil))
 }

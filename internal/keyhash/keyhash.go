@@ -166,3 +166,19 @@ func HeadIndex(head uint64, depth, bitWidth int) int {
 
 // InHead reports whether a level's index lies wholly within the head.
 func InHead(depth, bitWidth int) bool { return (depth+1)*bitWidth <= 64 }
+
+// AppendIndex returns a copy of the first depth × bitWidth bits of a hash, with the
+// index of the next level appended: what every digest begins with that leads there.
+// Bits beyond the last one are zeros.
+func AppendIndex(prefix []byte, depth, bitWidth, index int) []byte {
+	start := depth * bitWidth
+	bits := make([]byte, (start+bitWidth+7)/8)
+	copy(bits, prefix)
+	window := uint32(index) << (24 - start&7 - bitWidth)
+	for i := range 3 {
+		if at := start>>3 + i; at < len(bits) {
+			bits[at] |= byte(window >> (16 - 8*i))
+		}
+	}
+	return bits
+}

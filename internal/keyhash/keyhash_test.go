@@ -52,6 +52,34 @@ func TestIndex(t *testing.T) {
 	}
 }
 
+// TestAppendIndex puts the bits of a digest together again from its indexes.
+func TestAppendIndex(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for width := params.MinBitWidth; width <= params.MaxBitWidth; width++ {
+		digest := make([]byte, 20)
+		for i := range digest {
+			digest[i] = byte(random.Uint32())
+		}
+		var prefix []byte
+		for depth := 0; (depth+1)*width <= 8*len(digest); depth++ {
+			before := bytes.Clone(prefix)
+			next := keyhash.AppendIndex(prefix, depth, width, slowIndex(digest, depth, width))
+			if !bytes.Equal(prefix, before) {
+				t.Fatal("the prefix was changed")
+			}
+			prefix = next
+			bits := (depth + 1) * width
+			want := bytes.Clone(digest[:(bits+7)/8])
+			if bits%8 > 0 {
+				want[len(want)-1] &= 0xff << (8 - bits%8)
+			}
+			if !bytes.Equal(prefix, want) {
+				t.Fatalf("bit width %d, depth %d: %x, want %x", width, depth, prefix, want)
+			}
+		}
+	}
+}
+
 // TestHeadOrders: heads are in order as digests are.
 func TestHeadOrders(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))

@@ -21,6 +21,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -74,6 +75,29 @@ func (t *Tree) Root() *block.Node { return t.root }
 
 // Link returns the root's link, or nil if it was never a block of its own.
 func (t *Tree) Link() datamodel.Link { return t.link }
+
+// LinkPrototype returns what the tree's blocks are named by: the prototype of the
+// root's link, or where there is none of a child's, or the default.
+func (t *Tree) LinkPrototype() datamodel.LinkPrototype {
+	if t.link != nil {
+		return t.link.Prototype()
+	}
+	for position := range t.root.Len() {
+		if t.root.IsLink(position) {
+			if link, err := blockio.Link(t.root.Link(position)); err == nil {
+				return link.Prototype()
+			}
+		}
+	}
+	return blockio.DefaultLinkPrototype
+}
+
+// Order returns the order in which the tree's keys stand.
+func (t *Tree) Order() hashsort.Order { return hashsort.NewOrder(t.hasher, t.params.BitWidth) }
+
+// SameHash reports whether another tree's keys are hashed by the same function, so
+// that they stand in the same order.
+func (t *Tree) SameHash(other *Tree) bool { return t.hasher == other.hasher }
 
 // Lookup returns the value of a key, in DAG-CBOR, loading the nodes on the way
 // to it and no others.

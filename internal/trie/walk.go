@@ -158,16 +158,15 @@ func (t *Tree) leadsTo(node *block.Node, p *place) bool {
 			continue
 		}
 		if b := node.Bucket(position); b.Next() {
-			return t.leads(b.Key(), p)
+			var buf keyhash.Buffer
+			return t.leads(t.hasher.Sum(&buf, b.Key()), p)
 		}
 	}
 	return false
 }
 
-// leads reports whether the hash of a key leads to a place.
-func (t *Tree) leads(key []byte, p *place) bool {
-	var buf keyhash.Buffer
-	digest := t.hasher.Sum(&buf, key)
+// leads reports whether a digest leads to a place.
+func (t *Tree) leads(digest []byte, p *place) bool {
 	if !hasBits(8*len(digest), p.depth, t.params.BitWidth) {
 		return false
 	}
@@ -179,14 +178,19 @@ func (t *Tree) leads(key []byte, p *place) bool {
 	return true
 }
 
+// head returns the head of a key's hash, and whether the hash leads to the element
+// at index of the node at a place.
+func (t *Tree) head(key []byte, p *place, index int) (head uint64, placed bool) {
+	var buf keyhash.Buffer
+	digest := t.hasher.Sum(&buf, key)
+	return keyhash.Head(digest), t.leads(digest, p) && keyhash.Index(digest, p.depth, t.params.BitWidth) == index
+}
+
 // Placed reports whether the hash of a key leads to the element at index of the
 // node at a visit.
 func (t *Tree) Placed(key []byte, v *Visit, index int) bool {
-	if !t.leads(key, &v.place) {
-		return false
-	}
-	var buf keyhash.Buffer
-	return keyhash.Index(t.hasher.Sum(&buf, key), v.place.depth, t.params.BitWidth) == index
+	_, placed := t.head(key, &v.place, index)
+	return placed
 }
 
 func (w *Walker) push(v *Visit) { w.stack = append(w.stack, frame{visit: v}) }
