@@ -116,7 +116,7 @@ func (l Location) Check(mode Mode, o Options) error {
 	case l.Kind == CAR && mode != Build:
 		return fmt.Errorf("%s: a CAR that is built %w", l, stores.ErrReadOnly)
 	case l.Kind == CAR:
-		if dir := storeAround(l.Place); dir != "" {
+		if dir := StoreAround(l.Place); dir != "" {
 			return fmt.Errorf("cannot write %s: it is part of the store in %s", l.Place, dir)
 		}
 		return carfile.CheckTarget(l.Place, o.carOptions()...)
@@ -132,9 +132,9 @@ func (l Location) Check(mode Mode, o Options) error {
 	return nil
 }
 
-// storeAround returns the directory of an embedded store in which a file would be;
+// StoreAround returns the directory of an embedded store in which a file is, or would be;
 // "" where it would be in none.
-func storeAround(path string) string {
+func StoreAround(path string) string {
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		return ""

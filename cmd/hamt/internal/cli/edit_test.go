@@ -74,7 +74,7 @@ func TestDeletesOverNetwork(t *testing.T) {
 		"apply, mixed":     {apply(mixed.String()), ""},
 		"apply, and again": {apply(again.String()), "10000 of the keys to delete were not there"},
 		"delete": {func(ctx context.Context, e *edit, txn *builder.Txn) error {
-			missing, err := e.delete(ctx, txn, &keyFlags{}, texts)
+			missing, err := e.delete(ctx, txn, &keysFlags{}, texts)
 			if missing != 1 {
 				t.Errorf("%d keys were missing", missing)
 			}

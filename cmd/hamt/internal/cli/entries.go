@@ -9,7 +9,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
-	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/escape"
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/input"
 )
 
 // printing makes a verb that prints one line for each entry.
@@ -44,14 +44,14 @@ func (a *app) keysVerb() *cobra.Command {
 	var json bool
 	c := a.printing("keys [ROOT]", "Print all keys, one a line", `
 hamt keys people`, func(dst []byte, e adl.Entry) ([]byte, error) {
-		if json || !escape.IsPlain(e.Key()) {
+		if json {
 			return dagjson.AppendKey(dst, e.Key()), nil
 		}
-		return append(dst, e.Key()...), nil
+		return input.AppendKey(dst, e.Key()), nil
 	})
 	c.Long = `Print all keys, one a line, in the order of their hashes. Keys that are not
-printable text come in DAG-JSON; with --json all do, so that they can be told
-apart for sure.`
+plain text, are blank, or begin with a quote or a brace come in DAG-JSON; with --json
+all do. get, has and delete take them again with --keys-from.`
 	c.Flags().BoolVar(&json, "json", false, "print keys in DAG-JSON")
 	return c
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -255,29 +254,3 @@ func (s *size) Set(text string) error {
 
 // int returns the size for an API that takes an int.
 func (s *size) int() int { return int(min(int64(*s), math.MaxInt)) }
-
-// keyFlags say how KEY arguments are written.
-type keyFlags struct{ hex bool }
-
-func (f *keyFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.hex, "hex", false, "KEY is in hexadecimal")
-}
-
-func (f *keyFlags) key(text string) ([]byte, error) {
-	if !f.hex {
-		return []byte(text), nil
-	}
-	key, err := hex.DecodeString(text)
-	if err != nil {
-		return nil, usage("KEY %q is not in hexadecimal", text)
-	}
-	return key, nil
-}
-
-// show writes a key as it was typed.
-func (f *keyFlags) show(key []byte) string {
-	if f.hex {
-		return hex.EncodeToString(key)
-	}
-	return fmt.Sprintf("%q", key)
-}

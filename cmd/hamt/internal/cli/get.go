@@ -1,15 +1,15 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
+	"strings"
 
-	"github.com/ipld/go-ipld-prime"
-	"github.com/ipld/go-ipld-prime/codec/dagcbor"
 	"github.com/ipld/go-ipld-prime/datamodel"
-	"github.com/ipld/go-ipld-prime/linking"
-	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/spf13/cobra"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
@@ -17,109 +17,204 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
 )
 
+type get struct {
+	app    *app
+	keys   keysFlags
+	layout layoutFlags
+	follow bool
+	path   bool
+	raw    bool
+	at     string
+	file   string
+}
+
 func (a *app) getVerb() *cobra.Command {
-	var layout layoutFlags
-	var keys keyFlags
-	var follow, path bool
-	c := verb(groupRead, "get [ROOT] KEY", "Print the value of a key in DAG-JSON", `
+	g := &get{app: a, keys: keysFlags{app: a}}
+	c := verb(groupRead, "get [ROOT] KEY…", "Print the value of a key in DAG-JSON", `
 hamt get people Alice
-hamt get --follow people Alice
+hamt get --raw people Alice
+hamt get people Carol --at pets/0
+hamt get people Alice Bob
+hamt keys people | hamt get people --keys-from -
 hamt --store people.car get Alice
 hamt get --hex people 416c696365
-ipfs dag get $(hamt --store kubo: get --path people Alice)`, rootAnd(1), func(ctx context.Context, args []string) error {
-		if follow && path {
-			return usage("--path leads to the value itself, and --follow to what it links to: give one of them")
-		}
-		return a.readingMap(ctx, args, 1, &layout, func(m *adl.Node, args []string) error {
-			key, err := keys.key(args[0])
-			if err != nil {
-				return err
-			}
-			if path {
-				return a.printPath(ctx, m, key, &keys)
-			}
-			raw, found, err := m.GetRaw(ctx, key)
-			if err != nil {
-				return err
-			}
-			if !found {
-				return absent("key %s is not there", keys.show(key))
-			}
-			if follow {
-				if raw, err = followed(ctx, m, raw); err != nil {
-					return fmt.Errorf("key %s: %w", keys.show(key), err)
-				}
-			}
-			text, err := dagjson.FromCBOR(nil, raw)
-			if err != nil {
-				return fmt.Errorf("key %s: %w", keys.show(key), err)
-			}
-			_, err = a.out.Write(append(text, '\n'))
+ipfs dag get $(hamt --store kubo: get --path people Alice)`, counts{}, g.run)
+	c.Long = `Print the value of a key in DAG-JSON. KEY is the whole key, slashes and all.
+
+--at PATH prints what stands in the value: through fields of maps, elements of lists,
+and links, behind which keys of maps come too. --follow prints what a link leads to:
+a block, or a map as one line, in no order of its keys.
+
+--raw prints what is in a string or in bytes, and nothing else: no quotes, and no
+newline behind it. A link is its CID. -o FILE writes to a file, which is replaced when
+the value is there.
+
+Of several keys, entries are printed, one a line, in the order of the keys; with more
+than one KEY, ROOT has to be given. Those that are not there are named on stderr, and
+make the exit status 1. ` + keysHelp
+	flags := c.Flags()
+	flags.BoolVar(&g.follow, "follow", false, "where the value is a link, print what it links to")
+	flags.BoolVar(&g.path, "path", false, "print the path by which other IPFS software finds the value, and not the value")
+	flags.BoolVar(&g.raw, "raw", false, "print a string or bytes as they are")
+	flags.StringVar(&g.at, "at", "", "print what is at a `PATH` inside of the value")
+	flags.StringVarP(&g.file, "output", "o", "", "write to `FILE`")
+	return g.layout.reading(g.keys.taking(c, true))
+}
+
+func (g *get) run(ctx context.Context, args []string) error {
+	several := g.keys.several(args)
+	switch {
+	case g.path && (g.follow || g.at != "" || g.raw):
+		return usage("--path leads to the value itself: it does not go with --follow, --at or --raw")
+	case g.path && several:
+		return usage("--path is for one key")
+	case g.raw && several:
+		return usage("--raw is for one key")
+	}
+	if err := g.keys.check(); err != nil {
+		return err
+	}
+	write, err := g.app.output(g.file)
+	if err != nil {
+		return err
+	}
+	return g.app.readingMap(ctx, args, g.keys.given(args), &g.layout, func(m *adl.Node, args []string) error {
+		lsys := m.LinkSystem()
+		x, err := g.app.explorer(&lsys, &g.layout)
+		if err != nil {
 			return err
+		}
+		l := lookup{x, g.at, g.follow}
+		missing := 0
+		err = write(func(w *bufio.Writer) (err error) {
+			if several {
+				missing, err = g.many(ctx, w, m, l, args)
+				return err
+			}
+			return g.one(ctx, w, m, l, args[0])
 		})
+		if err == nil && missing > 0 {
+			return &outcome{status: statusAbsent}
+		}
+		return err
 	})
-	keys.add(c.Flags())
-	c.Flags().BoolVar(&follow, "follow", false, "where the value is a link, print the block it links to")
-	c.Flags().BoolVar(&path, "path", false, "print the path by which other IPFS software finds the value, and not the value")
-	return layout.reading(c)
+}
+
+// one prints the value of one key.
+func (g *get) one(ctx context.Context, w *bufio.Writer, m *adl.Node, l lookup, text string) error {
+	key, err := g.keys.key(text)
+	if err != nil {
+		return err
+	}
+	if g.path {
+		return g.printPath(ctx, w, m, key)
+	}
+	v, err := l.ask(ctx, m, key)
+	if err != nil {
+		return fmt.Errorf("key %s: %w", g.keys.show(key), err)
+	}
+	if v.absent != "" {
+		return absent("key %s %s%s", g.keys.show(key), v.absent, g.meantAt(ctx, m, key))
+	}
+	if g.raw && v.m == nil {
+		if content, ok := dagjson.Content(v.raw); ok {
+			return g.printContent(w, content)
+		}
+		if link, ok := dagjson.Link(v.raw); ok {
+			_, err := fmt.Fprintln(w, link)
+			return err
+		}
+	}
+	if err := v.print(ctx, w); err != nil {
+		return fmt.Errorf("key %s: %w", g.keys.show(key), err)
+	}
+	return w.WriteByte('\n')
+}
+
+// printContent prints what is in a string or in bytes. A terminal's prompt is to begin
+// on a line of its own.
+func (g *get) printContent(w *bufio.Writer, content []byte) error {
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	if w == g.app.out && isTerminal(g.app.terminal) && !strings.HasSuffix(string(content), "\n") {
+		return w.WriteByte('\n')
+	}
+	return nil
 }
 
 // printPath prints where the value of a key stands in the map's blocks: the root's
 // CID and the path from there, which any IPLD software resolves without an ADL.
-func (a *app) printPath(ctx context.Context, m *adl.Node, key []byte, keys *keyFlags) error {
+func (g *get) printPath(ctx context.Context, w io.Writer, m *adl.Node, key []byte) error {
 	location, err := m.Locate(ctx, key)
 	if errors.As(err, new(datamodel.ErrNotExists)) {
-		return absent("key %s is not there", keys.show(key))
+		return absent("key %s is not there", g.keys.show(key))
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "%s/%s\n", location.Blocks[0], location.Path)
+	_, err = fmt.Fprintf(w, "%s/%s\n", location.Blocks[0], location.Path)
 	return err
 }
 
-// followed returns the block that a value links to, in DAG-CBOR; or the value
-// itself where it is no link.
-func followed(ctx context.Context, m *adl.Node, raw []byte) ([]byte, error) {
-	value, err := ipld.Decode(raw, dagcbor.Decode)
-	if err != nil || value.Kind() != datamodel.Kind_Link {
-		return raw, err
+// meantAt says so where the beginning of a key is a key, and its rest may be meant as a
+// path inside of the value.
+func (g *get) meantAt(ctx context.Context, m *adl.Node, key []byte) string {
+	const most = 16 // lookups for a hint
+	n := 0
+	for begin, rest := range beginnings(string(key)) {
+		if n++; rest == "" {
+			continue
+		}
+		if has, err := m.HasString(ctx, begin); err != nil || n > most {
+			break
+		} else if has {
+			return fmt.Sprintf(", but key %q is: --at %q prints what is inside of its value", begin, rest)
+		}
 	}
-	link, err := value.AsLink()
-	if err != nil {
-		return nil, err
-	}
-	lsys := m.LinkSystem()
-	target, err := lsys.Load(linking.LinkContext{Ctx: ctx}, link, basicnode.Prototype.Any)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", link, err)
-	}
-	return ipld.Encode(target, dagcbor.Encode)
+	return ""
 }
 
-func (a *app) hasVerb() *cobra.Command {
-	var layout layoutFlags
-	var keys keyFlags
-	c := verb(groupRead, "has [ROOT] KEY", "Print whether a key is there: true, or false with exit status 1", `
-hamt has people Alice`, rootAnd(1), func(ctx context.Context, args []string) error {
-		return a.readingMap(ctx, args, 1, &layout, func(m *adl.Node, args []string) error {
-			key, err := keys.key(args[0])
+// namedAbsent is how many keys that are not there are named on stderr.
+const namedAbsent = 20
+
+// many prints the entries of several keys, and returns how many are not there.
+func (g *get) many(ctx context.Context, w *bufio.Writer, m *adl.Node, l lookup, args []string) (missing int, err error) {
+	answers := inOrder[[]byte, answer]{
+		atOnce: g.app.store.remote.AtOnce,
+		answer: func(ctx context.Context, key []byte) (answer, error) {
+			v, err := l.ask(ctx, m, key)
 			if err != nil {
-				return err
+				err = fmt.Errorf("key %s: %w", g.keys.show(key), err)
 			}
-			found, err := m.Has(ctx, key)
-			if err != nil {
-				return err
+			return v, err
+		},
+		size: answer.size,
+		idle: func() { _ = w.Flush() }, // the next write says it again
+	}
+	keys := func(ctx context.Context) iter.Seq2[[]byte, error] { return g.keys.each(ctx, args) }
+	for v, err := range answers.all(ctx, keys) {
+		if err != nil {
+			return missing, err
+		}
+		if v.absent != "" {
+			if missing++; missing <= namedAbsent {
+				g.app.warn("key %s %s", g.keys.show(v.key), v.absent)
 			}
-			if _, err := fmt.Fprintln(a.out, found); err != nil {
-				return err
-			}
-			if !found {
-				return &outcome{status: statusAbsent}
-			}
-			return nil
-		})
-	})
-	keys.add(c.Flags())
-	return layout.reading(c)
+			continue
+		}
+		if _, err := w.Write(append(dagjson.AppendKey([]byte(`{"key":`), v.key), `,"value":`...)); err != nil {
+			return missing, err
+		}
+		if err := v.print(ctx, w); err != nil {
+			return missing, fmt.Errorf("key %s: %w", g.keys.show(v.key), err)
+		}
+		if _, err := w.WriteString("}\n"); err != nil {
+			return missing, err
+		}
+	}
+	if missing > namedAbsent {
+		g.app.warn("and %d more keys are not there", missing-namedAbsent)
+	}
+	return missing, nil
 }

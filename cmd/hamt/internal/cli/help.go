@@ -37,11 +37,7 @@ func topicOf(flag *pflag.Flag) string {
 // immaterial are the topics of flags which all verbs take that do not matter for one, so
 // that its help does not list them. Who only reads waits for nobody.
 var immaterial = map[string][]string{
-	"hamt get":         {topicBar},
-	"hamt has":         {topicBar},
 	"hamt create":      {topicBar},
-	"hamt set":         {topicBar},
-	"hamt delete":      {topicBar},
 	"hamt export":      {topicWait},
 	"hamt names":       {topicBar, topicWait},
 	"hamt names rm":    {topicBar},

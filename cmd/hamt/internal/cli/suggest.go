@@ -20,7 +20,6 @@ var otherNames = map[string]struct{ aliases, meant []string }{
 	"entries": {meant: []string{"dump", "items"}},
 	"len":     {meant: []string{"count", "size"}},
 	"stat":    {meant: []string{"info", "stats"}},
-	"verify":  {meant: []string{"check"}},
 	"set":     {aliases: []string{"put"}, meant: []string{"add", "insert"}},
 	"delete":  {aliases: []string{"rm"}, meant: []string{"remove", "unset"}},
 	"build":   {meant: []string{"make", "load"}},

@@ -23,7 +23,7 @@ func decompressed(stream io.Reader) (*bufio.Reader, error) {
 	const bufferBytes = 64 << 10
 	source := &source{Reader: stream}
 	in := bufio.NewReaderSize(source, bufferBytes)
-	head, _ := in.Peek(4) // an error comes again with the next read
+	head := peek(in, 4, "\x1f")
 	var out io.Reader
 	var err error
 	d := &decompressor{source: source}
