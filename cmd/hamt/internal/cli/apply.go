@@ -33,7 +33,7 @@ printf '%s\n' '{"op":"set","key":"Carol","value":3}' '{"op":"delete","key":"Bob"
 			})
 		})
 	c.Long = `Apply the changes in all FILEs, or of standard input, in their order, and print the
-new root. Changes are lines of DAG-JSON, or those compressed with gzip:
+new root. Changes are lines of DAG-JSON, or those compressed with gzip or zstd:
 
   {"op":"set","key":K,"value":V}
   {"op":"delete","key":K}

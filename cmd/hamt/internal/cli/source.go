@@ -52,9 +52,9 @@ tsv     csv with tabs
 
 With --key FIELD, the field is the key and the other fields make the value, as in a
 csv; integers become keys in decimal. The format is told from the extension (.ndjson,
-.jsonl, .json, .csv, .tsv, .tab, also before .gz) unless --format says it;
-standard input is ndjson. What is compressed with gzip is known by its
-first bytes.`
+.jsonl, .json, .csv, .tsv, .tab, also before .gz or .zst) unless --format says it;
+standard input is ndjson. What is compressed with gzip or zstd is known by its first
+bytes.`
 
 // sources returns how files are read, without their Readers.
 func (f *inputFlags) sources(files []string) ([]input.Source, error) {

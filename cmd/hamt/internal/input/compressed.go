@@ -6,6 +6,8 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/zstd"
 )
 
 // damagedError means that what is compressed cannot be decompressed.
@@ -31,6 +33,9 @@ func decompressed(stream io.Reader) (*bufio.Reader, error) {
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
 		d.format = "gzip"
 		out, err = gzip.NewReader(in)
+	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")), len(head) == 4 && head[0]&0xf0 == 0x50 && string(head[1:]) == "\x2a\x4d\x18":
+		d.format = "zstd" // a frame, or a skippable one
+		out = zstd.NewReader(in)
 	default:
 		return in, nil
 	}
