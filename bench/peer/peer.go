@@ -5,6 +5,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/ipfs/go-cid"
 	ipldcbor "github.com/ipfs/go-ipld-cbor"
@@ -90,6 +91,24 @@ type Walker interface {
 	Count(ctx context.Context) (int, error)
 	// Verify checks all blocks and all places, and counts what is wrong.
 	Verify(ctx context.Context) (faults int, err error)
+}
+
+// Prover is a Map of which proofs can be written.
+type Prover interface {
+	Map
+	// Prove writes the proof of what the values of keys are.
+	Prove(ctx context.Context, w io.Writer, keys []string) error
+	// ProveSets writes the proof of what sets make of the map, and returns its root.
+	ProveSets(ctx context.Context, w io.Writer, sets []workload.Entry) (cid.Cid, error)
+}
+
+// Verifier is a Peer that checks proofs with nothing but roots.
+type Verifier interface {
+	Peer
+	// Check checks the proof of keys that are there.
+	Check(proof []byte, root cid.Cid, keys []string) error
+	// CheckSets checks the proof that sets make one map of another.
+	CheckSets(proof []byte, from, to cid.Cid, sets []workload.Entry) error
 }
 
 // All are the implementations in Go.

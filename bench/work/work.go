@@ -42,6 +42,12 @@ var All = []Work{
 	{"lookup-cold", "look random keys up, each from the root's link", lookupCold},
 	{"iterate", "visit all entries from stored blocks, values not decoded", iterate},
 	{"iterate-node", "visit all entries from stored blocks through the data model's iterator", iterateNode},
+	{"prove", "write the proof of one key's value", prove(1)},
+	{"check", "check the proof of one key's value, with nothing but the root", check(1)},
+	{"prove-100", "write the proof of the values of 100 keys together", prove(keysTogether)},
+	{"check-100", "check the proof of the values of 100 keys together", check(keysTogether)},
+	{"prove-change", "write the proof that 1,000 sets make one map of another", proveChange},
+	{"check-change", "check the proof that 1,000 sets make one map of another", checkChange},
 }
 
 // Subject is a peer at a size. It keeps what several runs can share.

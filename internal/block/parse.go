@@ -111,6 +111,9 @@ var rootFields = [...]string{fieldHamt, fieldHashAlg, fieldBucketSize}
 // root parses a HashMapRoot: a map of three fields. A root with another order
 // of them is readable, but not canonical.
 func (p *parser) root() error {
+	if p.canonicalRoot() {
+		return nil
+	}
 	major, fields, next, err := cbor.Head(p.raw, p.off)
 	if err != nil {
 		return malformed(err)
@@ -152,6 +155,41 @@ func (p *parser) root() error {
 	}
 	p.off = end + indexBytes(p.out.Len())
 	return nil
+}
+
+// canonicalRoot parses a root as everybody writes it, in one pass: the parameters,
+// which the pass needs, stand at the end. It returns false, and has done nothing, where
+// the root is written in another way or something is wrong with it.
+func (p *parser) canonicalRoot() bool {
+	const (
+		begin      = "\xa3\x64" + fieldHamt
+		hashAlg    = "\x67" + fieldHashAlg
+		bucketSize = "\x6a" + fieldBucketSize
+		longest    = len(hashAlg) + len(bucketSize) + 2*9 // of what follows the node
+	)
+	from := max(0, len(p.raw)-longest)
+	end := from + bytes.LastIndex(p.raw[from:], []byte(hashAlg))
+	if end < from || !bytes.HasPrefix(p.raw, []byte(begin)) {
+		return false
+	}
+	code, next, err := cbor.Expect(p.raw, end+len(hashAlg), cbor.Uint)
+	if err != nil || !bytes.HasPrefix(p.raw[next:], []byte(bucketSize)) {
+		return false
+	}
+	size, next, err := cbor.Expect(p.raw, next+len(bucketSize), cbor.Uint)
+	if err != nil || next != len(p.raw) || size < 1 || size > math.MaxInt32 {
+		return false
+	}
+	try := *p
+	try.params = try.params.WithHashAlg(multicodec.Code(code))
+	try.params.BucketSize = int(size)
+	try.off = len(begin)
+	if err := try.node(); err != nil || try.off != end+indexBytes(try.out.Len()) {
+		return false
+	}
+	try.off = len(try.raw)
+	*p = try
+	return true
 }
 
 func (p *parser) notHAMT(why string) error {

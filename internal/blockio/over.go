@@ -20,15 +20,17 @@ type ReadFunc func(ctx context.Context, c cid.Cid) ([]byte, error)
 // NewOver returns a loader of the blocks that read returns, with no other store. The
 // codecs and hash functions are those that go-ipld-prime knows by itself.
 func NewOver(read ReadFunc, cacheBytes, maxRead int64) *Loader {
-	lsys := cidlink.DefaultLinkSystem()
-	return NewLoader(&lsys, cacheBytes, maxRead).Over(read, cacheBytes)
+	return newOver(cidlink.DefaultLinkSystem(), read, cacheBytes, maxRead)
 }
 
 // Over returns a loader with the limits, codecs and hash functions of l, of the
 // blocks that read returns. Each is checked against its link, whether l trusts its
 // storage or not.
 func (l *Loader) Over(read ReadFunc, cacheBytes int64) *Loader {
-	lsys := l.lsys
+	return newOver(l.lsys, read, cacheBytes, l.maxRead)
+}
+
+func newOver(lsys linking.LinkSystem, read ReadFunc, cacheBytes, maxRead int64) *Loader {
 	lsys.TrustedStorage = false
 	lsys.StorageWriteOpener = nil
 	lsys.StorageReadOpener = func(lctx linking.LinkContext, link datamodel.Link) (io.Reader, error) {
@@ -42,7 +44,7 @@ func (l *Loader) Over(read ReadFunc, cacheBytes int64) *Loader {
 		}
 		return bytes.NewReader(raw), nil
 	}
-	return NewLoader(&lsys, cacheBytes, l.maxRead)
+	return NewLoader(&lsys, cacheBytes, maxRead)
 }
 
 // ReadBlock returns the bytes of a block as the store has them, not checked against
