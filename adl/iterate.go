@@ -1,12 +1,14 @@
 package adl
 
 import (
+	"bytes"
 	"context"
 	"iter"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
@@ -25,8 +27,17 @@ func (e Entry) Key() []byte { return e.key }
 // KeyString is the key as a string, with whatever bytes it has.
 func (e Entry) KeyString() string { return string(e.key) }
 
-// Value decodes the value.
-func (e Entry) Value() (datamodel.Node, error) { return cbor.Decode(e.raw) }
+// Value decodes the value. The error is a *fault.Error, fault.ErrUndecodable.
+func (e Entry) Value() (datamodel.Node, error) { return decode(e.key, e.raw) }
+
+// decode decodes the value of a key.
+func decode(key, raw []byte) (datamodel.Node, error) {
+	value, err := cbor.Decode(raw)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.ErrUndecodable, Key: bytes.Clone(key), Cause: err}
+	}
+	return value, nil
+}
 
 // Raw is the value in DAG-CBOR.
 func (e Entry) Raw() []byte { return e.raw }
@@ -96,7 +107,8 @@ func (n *Node) KeyStrings(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// Values visits all values, in the order of their keys' hashes.
+// Values visits all values, in the order of their keys' hashes. After the error of
+// a value that cannot be decoded (fault.ErrUndecodable) it goes on with the next.
 func (n *Node) Values(ctx context.Context) iter.Seq2[datamodel.Node, error] {
 	return func(yield func(datamodel.Node, error) bool) {
 		for e, err := range n.Entries(ctx) {
@@ -173,7 +185,8 @@ func (it *mapIterator) advance() { it.entry, it.ok, it.err = it.cursor.next() }
 // Done says that there is nothing more: no entry and no error.
 func (it *mapIterator) Done() bool { return !it.ok && it.err == nil }
 
-// Next returns the next entry. After an error the iterator is done.
+// Next returns the next entry. After an error the iterator is done, unless it is
+// that of one value, which cannot be decoded.
 func (it *mapIterator) Next() (key, value datamodel.Node, err error) {
 	if it.err != nil {
 		err, it.err = it.err, nil
@@ -183,11 +196,9 @@ func (it *mapIterator) Next() (key, value datamodel.Node, err error) {
 		return nil, nil, datamodel.ErrIteratorOverread{}
 	}
 	value, err = it.entry.Value()
-	if err != nil {
-		it.ok = false
-		return nil, nil, err
+	if err == nil {
+		key = basicnode.NewString(it.entry.KeyString())
 	}
-	key = basicnode.NewString(it.entry.KeyString())
 	it.advance()
-	return key, value, nil
+	return key, value, err
 }

@@ -6,13 +6,11 @@ import (
 	"unsafe"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
-
-	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 )
 
 // Get finds the value of a key. A key that is not there is
 // datamodel.ErrNotExists; a block that cannot be loaded or read is a
-// *fault.Error.
+// *fault.Error, as is a value that cannot be decoded (fault.ErrUndecodable).
 func (n *Node) Get(ctx context.Context, key []byte) (datamodel.Node, error) {
 	raw, ok, err := n.tree.Lookup(ctx, key)
 	if err != nil {
@@ -21,7 +19,7 @@ func (n *Node) Get(ctx context.Context, key []byte) (datamodel.Node, error) {
 	if !ok {
 		return nil, datamodel.ErrNotExists{Segment: datamodel.PathSegmentOfString(string(key))}
 	}
-	return cbor.Decode(raw)
+	return decode(key, raw)
 }
 
 // GetString is Get by the bytes of a string.
@@ -29,7 +27,8 @@ func (n *Node) GetString(ctx context.Context, key string) (datamodel.Node, error
 	return n.Get(ctx, bytesOf(key))
 }
 
-// GetRaw finds the value of a key in DAG-CBOR. The bytes are the caller's.
+// GetRaw finds the value of a key in DAG-CBOR, also one that cannot be decoded. The
+// bytes are the caller's.
 func (n *Node) GetRaw(ctx context.Context, key []byte) (dagCBOR []byte, ok bool, err error) {
 	raw, ok, err := n.tree.Lookup(ctx, key)
 	return bytes.Clone(raw), ok, err

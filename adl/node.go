@@ -171,7 +171,8 @@ func (n *Node) Length() int64 {
 }
 
 // Substrate is the root block as plain data: a HashMapRoot, or in Filecoin's
-// layouts a node. Encoding it as DAG-CBOR gives the root block.
+// layouts a node. Encoding it as DAG-CBOR gives the root block. That is all it can do
+// (else it is absent) where the root block has a value that cannot be decoded.
 func (n *Node) Substrate() datamodel.Node { return newSubstrate(n.tree.Root()) }
 
 // Prototype builds maps like this one: with its parameters, into its

@@ -14,6 +14,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
@@ -22,8 +23,9 @@ import (
 // the link and the path of its block: blocks that are missing, do not match
 // their link or have no valid structure (what is below them stays unseen), and
 // what every lookup tolerates but no canonical tree has: empty buckets,
-// misplaced keys, nodes that should be a bucket, an encoding that is not
-// canonical or not the one of the root. No report means that the map is whole
+// buckets that are not sorted, misplaced keys, nodes that should be a bucket, values
+// that cannot be decoded, an encoding that is not canonical or not the one of the
+// root. No report means that the map is whole
 // and canonical: its root is the one that any implementation gives for these
 // entries. Stats is known then.
 //
@@ -111,9 +113,20 @@ func (v *verifier) check(visit *trie.Visit, yield func(error) bool) bool {
 		if bucket.Len() == 0 {
 			ok = report(faults.New(fault.ErrEmptyBucket, "index %d", index))
 		}
-		for ok && bucket.Next() {
+		var previous []byte
+		for first := true; ok && bucket.Next(); first = false {
 			if !v.node.tree.Placed(bucket.Key(), visit, index) {
 				ok = report(&fault.Error{Kind: fault.ErrMisplaced, Key: bucket.Key(), Detail: fmt.Sprintf("index %d", index)})
+			}
+			if ok && !first && bytes.Compare(previous, bucket.Key()) > 0 {
+				ok = report(faults.New(fault.ErrBucketOrder, "index %d: key %q comes after %q", index, bucket.Key(), previous))
+			}
+			previous = bucket.Key()
+			if !ok || !node.Undecodable() {
+				continue
+			}
+			if _, err := cbor.Decode(bucket.Value()); err != nil {
+				ok = report(&fault.Error{Kind: fault.ErrUndecodable, Key: bucket.Key(), Detail: fmt.Sprintf("index %d", index), Cause: err})
 			}
 		}
 		return ok

@@ -31,11 +31,7 @@ func Rebuild(ctx context.Context, n *adl.Node, p Prototype, o BulkOptions) (*adl
 		if err != nil {
 			return nil, nil, err
 		}
-		value, err := cbor.Canonical(e.Raw())
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := b.set(e.Key(), value); err != nil {
+		if err := b.set(e.Key(), cbor.Canonical(e.Raw())); err != nil {
 			return nil, nil, err
 		}
 	}

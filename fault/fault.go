@@ -48,7 +48,8 @@ var (
 	// ErrElement: an element is neither a link nor a bucket of entries.
 	ErrElement = errors.New("malformed element")
 	// ErrBucketOrder: the entries of a bucket are not sorted by key, or a key
-	// stands there twice.
+	// stands there twice. In Filecoin's older layout, where peers wrote unsorted
+	// buckets, those are read, and only verification names them.
 	ErrBucketOrder = errors.New("bucket is not sorted by distinct keys")
 	// ErrBucketOverfull: a bucket has more than bucketSize entries.
 	ErrBucketOverfull = errors.New("bucket has more than bucketSize entries")
@@ -71,6 +72,11 @@ var (
 var (
 	// ErrEmptyBucket: a bucket without entries, as iamap's delete leaves them.
 	ErrEmptyBucket = errors.New("empty bucket")
+	// ErrUndecodable: the value of a key cannot be decoded: an integer below -2^63,
+	// lists and maps that nest deeper than 1,024, a NaN, a key of a map twice. It is
+	// that of Get and of an Entry's Value, and of nothing else: the value's bytes
+	// can be read (GetRaw), and an edit beside it leaves them as they are.
+	ErrUndecodable = errors.New("value cannot be decoded")
 	// ErrMisplaced: the hash of a key does not lead to where the key stands,
 	// so no lookup finds it.
 	ErrMisplaced = errors.New("key stands where its hash does not lead")
@@ -126,7 +132,7 @@ type Error struct {
 	// nil where the fault is one of a key or a value, and of no block.
 	Path Path
 	// Key is the key that the fault concerns, where it concerns one
-	// (ErrMisplaced, ErrRepeatedKey); else it is nil.
+	// (ErrMisplaced, ErrUndecodable, ErrRepeatedKey); else it is nil.
 	Key []byte
 	// Detail says more, in words; it may be empty.
 	Detail string

@@ -33,6 +33,8 @@ type Node struct {
 	used         atomic.Bool                   // for Cached
 	nonCanonical bool                          // readable, but not in canonical DAG-CBOR
 	empty        bool                          // there is a bucket without entries
+	unsorted     bool                          // there is a bucket whose keys are not in order
+	undecodable  bool                          // there is a value of which only the end is known
 	entries      uint32                        // in buckets
 	rawBytes     uint32                        // length of the block in DAG-CBOR
 
@@ -82,6 +84,14 @@ func (n *Node) Links() int { return int(n.links) }
 // NonCanonical reports whether the block holds values that are readable but not in
 // canonical DAG-CBOR.
 func (n *Node) NonCanonical() bool { return n.nonCanonical }
+
+// Unsorted reports whether the keys of at least one bucket are not in order, as
+// they may be in Filecoin's older layout.
+func (n *Node) Unsorted() bool { return n.unsorted }
+
+// Undecodable reports whether there are values that may be impossible to decode: they
+// have an end, and cbor.Skip does not accept them.
+func (n *Node) Undecodable() bool { return n.undecodable }
 
 // HasEmptyBucket reports whether at least one bucket has no entry.
 func (n *Node) HasEmptyBucket() bool { return n.empty }
@@ -162,7 +172,10 @@ func (b *Bucket) Next() bool {
 	from, to, end, ok := cbor.PlainEntry(b.raw, b.off)
 	if !ok {
 		from, to, _ = cbor.Span(b.raw, b.off+1, cbor.Bytes) // behind the head of a list of two
-		end, _, _ = cbor.Skip(b.raw, to, 0)
+		var err error
+		if end, _, err = cbor.Skip(b.raw, to, 0); err != nil {
+			end, _ = cbor.Extent(b.raw, to)
+		}
 	}
 	b.key, b.value, b.off = b.raw[from:to:to], b.raw[to:end:end], end
 	return true
@@ -179,7 +192,7 @@ func (n *Node) Value(position int, key []byte) (value []byte, ok bool) {
 	for b := n.Bucket(position); b.Next(); {
 		if c := bytes.Compare(b.key, key); c == 0 {
 			return b.value, true
-		} else if c > 0 {
+		} else if c > 0 && !n.unsorted {
 			return nil, false
 		}
 	}

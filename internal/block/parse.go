@@ -134,7 +134,12 @@ func (p *parser) root() error {
 		}
 		p.nonCanonical = p.nonCanonical || field != n
 		at[field] = to
-		if p.off, _, err = cbor.Skip(p.raw, to, 1); err != nil {
+		if rootFields[field] == fieldHamt {
+			p.off, err = cbor.Extent(p.raw, to) // what is in it is looked at below
+		} else {
+			p.off, _, err = cbor.Skip(p.raw, to, 1)
+		}
+		if err != nil {
 			return malformed(err)
 		}
 	}
@@ -330,6 +335,7 @@ func (p *parser) bucket() error {
 	if count > uint64(p.params.BucketSize) {
 		return faults.New(fault.ErrBucketOverfull, "%d entries, bucketSize %d", count, p.params.BucketSize)
 	}
+	from, sorted := p.off, true
 	var previous []byte
 	for i := range count {
 		key, err := p.entry()
@@ -337,12 +343,34 @@ func (p *parser) bucket() error {
 			return err
 		}
 		if i > 0 && bytes.Compare(previous, key) >= 0 {
-			return faults.New(fault.ErrBucketOrder, "key %q comes after %q", key, previous)
+			// What Filecoin's network versions 0 to 2 wrote is not always sorted.
+			if p.params.Layout != params.FilecoinV0 {
+				return faults.New(fault.ErrBucketOrder, "key %q comes after %q", key, previous)
+			}
+			sorted = false
 		}
 		previous = key
 	}
+	if !sorted {
+		p.out.unsorted = true
+		if err := p.distinct(Bucket{raw: p.raw, off: from, left: int(count)}); err != nil {
+			return err
+		}
+	}
 	p.out.entries += uint32(count)
 	p.out.empty = p.out.empty || count == 0
+	return nil
+}
+
+// distinct returns an error if a key stands in a bucket twice.
+func (p *parser) distinct(b Bucket) error {
+	seen := make(map[string]struct{}, b.Len())
+	for b.Next() {
+		if _, twice := seen[string(b.Key())]; twice {
+			return faults.New(fault.ErrBucketOrder, "key %q stands twice", b.Key())
+		}
+		seen[string(b.Key())] = struct{}{}
+	}
 	return nil
 }
 
@@ -366,8 +394,11 @@ func (p *parser) entry() (key []byte, err error) {
 		return nil, malformed(err)
 	}
 	next, nonCanonical, err := cbor.Skip(p.raw, to, cbor.ValueDepth)
-	if err != nil {
-		return nil, malformed(err)
+	if err != nil { // that of one value, as long as it has an end
+		if next, err = cbor.Extent(p.raw, to); err != nil {
+			return nil, malformed(err)
+		}
+		p.out.undecodable = true
 	}
 	p.off = next
 	p.out.nonCanonical = p.out.nonCanonical || nonCanonical

@@ -25,6 +25,15 @@ import (
 func differ(t *testing.T, raw []byte) {
 	t.Helper()
 	next, nonCanonical, err := cbor.Skip(raw, 0, 0)
+	if end, extentErr := cbor.Extent(raw, 0); err == nil && (extentErr != nil || end != next) {
+		t.Fatalf("%x ends at %d, and not at %d (%v)", raw, next, end, extentErr)
+	} else if extentErr == nil {
+		if _, decodeErr := cbor.Decode(raw[:end]); (decodeErr == nil) != (err == nil) {
+			t.Fatalf("%x: %v, and decoding it: %v", raw, err, decodeErr)
+		}
+		for range cbor.Links(raw[:end]) { // which ends
+		}
+	}
 	truth, truthErr := ipld.Decode(raw, dagcbor.Decode)
 	var again []byte
 	if truthErr == nil {
@@ -174,19 +183,19 @@ func TestFloat16(t *testing.T) {
 		differ(t, []byte{0xf9, byte(half >> 8), byte(half)})
 		raw := []byte{0xf9, byte(half >> 8), byte(half)}
 		node, err := cbor.Decode(raw)
+		truth, truthErr := ipld.Decode(raw, dagcbor.Decode)
+		if truthErr != nil { // NaN and the infinities
+			if _, _, skipErr := cbor.Skip(raw, 0, 0); skipErr == nil || err == nil {
+				t.Fatalf("%04x: %v, %v", half, skipErr, err)
+			}
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := node.AsFloat()
 		if err != nil {
 			t.Fatal(err)
-		}
-		truth, err := ipld.Decode(raw, dagcbor.Decode)
-		if err != nil { // NaN and the infinities
-			if _, _, err := cbor.Skip(raw, 0, 0); err == nil || !math.IsNaN(got) && !math.IsInf(got, 0) {
-				t.Fatalf("%04x is %v, %v", half, got, err)
-			}
-			continue
 		}
 		if want, _ := truth.AsFloat(); got != want || math.Signbit(got) != math.Signbit(want) {
 			t.Fatalf("%04x is %v, want %v", half, got, want)
@@ -238,9 +247,8 @@ func TestCanonical(t *testing.T) {
 		"a16161a2616200616100": "a16161a2616100616200",
 		"1818":                 "1818",
 	} {
-		got, err := cbor.Canonical(unhex(t, nonCanonical))
-		if err != nil || !bytes.Equal(got, unhex(t, want)) {
-			t.Errorf("%s becomes %x, %v; want %s", nonCanonical, got, err, want)
+		if got := cbor.Canonical(unhex(t, nonCanonical)); !bytes.Equal(got, unhex(t, want)) {
+			t.Errorf("%s becomes %x, want %s", nonCanonical, got, want)
 		}
 	}
 }
@@ -300,4 +308,48 @@ func FuzzSkip(f *testing.F) {
 		differ(t, raw)
 		plainEntry(t, raw)
 	})
+}
+
+// TestExtent finds the end of what cannot be decoded, and of nothing that has none.
+func TestExtent(t *testing.T) {
+	deep := strings.Repeat("81", 1<<20) + "00"
+	wide := strings.Repeat("82", 1<<20) + strings.Repeat("00", 1<<20+1)
+	for name, digits := range map[string]string{
+		"below -2^63": "3b8000000000000000", "-2^64": "3bffffffffffffffff", "in a list": "82003bffffffffffffffff",
+		"deep": deep, "deep, and no tail": wide, "NaN": "f97e00", "infinity": "fb7ff0000000000000",
+		"a key twice": "a2616100616101", "keys that are no text": "a1 0000", "a map as a key": "a1a000",
+		"another tag": "c100", "tags of tags": "c1c1c100", "a tag of no link": "d82a00", "a bad link": "d82a4100",
+		"a simple value": "e0", "another": "f820", "a long head": "1817", "a long head of a list": "9a0000000100", "not UTF-8": "61ff",
+	} {
+		raw := unhex(t, digits)
+		if end, err := cbor.Extent(append(raw, 0), 0); err != nil || end != len(raw) {
+			t.Errorf("%s: it ends at %d of %d, %v", name, end, len(raw), err)
+		}
+		if got := cbor.Canonical(raw); !bytes.Equal(got, raw) && name != "not UTF-8" {
+			t.Errorf("%s: it becomes %x", name, got)
+		}
+		differ(t, raw)
+	}
+	for name, digits := range map[string]string{
+		"nothing": "", "half a head": "19", "too short a string": "6261", "too short a list": "8200", "half a map": "a100",
+		"a tag of nothing": "c1", "indefinite": "9f00ff", "a break": "ff", "a reserved head": "1c", "a short simple value": "f81f",
+		"a claim": "9bffffffffffffffff00", "a claim of a map": "bb800000000000000000", "claims": "9b7fffffffffffffff9bffffffffffffffff00",
+	} {
+		if end, err := cbor.Extent(unhex(t, digits), 0); err == nil {
+			t.Errorf("%s: it ends at %d", name, end)
+		}
+	}
+}
+
+// TestExtentTakesNoMemory, whatever nests in it.
+func TestExtentTakesNoMemory(t *testing.T) {
+	raw := bytes.Repeat([]byte{0x82}, 1<<20)
+	raw = append(raw, make([]byte, 1<<20+1)...)
+	if n := testing.AllocsPerRun(1, func() {
+		if end, err := cbor.Extent(raw, 0); err != nil || end != len(raw) {
+			t.Fatal(end, err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
 }

@@ -2,6 +2,9 @@
 // heads, a validating scan over one value, and the scalars. Whole collections
 // are left to go-ipld-prime's codec, and what is accepted here is what that
 // codec accepts, with one exception: a tag other than 42 is always refused.
+//
+// A value that is not accepted has an end all the same, which Extent finds: it
+// stays where it is, as bytes, beside those that can be decoded.
 package cbor
 
 import (
@@ -42,6 +45,8 @@ const (
 // go-ipld-prime's codec.
 const MaxDepth = 1024
 
+var errBelowInt64 = errors.New("integer below -2^63")
+
 // ErrTruncated is the error for bytes that end within a value.
 var ErrTruncated = errors.New("unexpected end of CBOR")
 
@@ -49,6 +54,15 @@ var ErrTruncated = errors.New("unexpected end of CBOR")
 // after it. The argument must be written in its shortest form; indefinite
 // lengths are refused.
 func Head(raw []byte, off int) (major byte, arg uint64, next int, err error) {
+	major, arg, next, err = head(raw, off)
+	if err == nil && major != Simple && headLen(arg) != next-off {
+		return 0, 0, 0, fmt.Errorf("CBOR argument %d is not in its shortest form", arg)
+	}
+	return major, arg, next, err
+}
+
+// head is Head of an argument in any form.
+func head(raw []byte, off int) (major byte, arg uint64, next int, err error) {
 	if off >= len(raw) {
 		return 0, 0, 0, ErrTruncated
 	}
@@ -74,9 +88,6 @@ func Head(raw []byte, off int) (major byte, arg uint64, next int, err error) {
 		arg = uint64(binary.BigEndian.Uint32(raw[off:]))
 	case 8:
 		arg = binary.BigEndian.Uint64(raw[off:])
-	}
-	if major != Simple && headLen(arg) != n+1 {
-		return 0, 0, 0, fmt.Errorf("CBOR argument %d is not in its shortest form", arg)
 	}
 	return major, arg, off + n, nil
 }
@@ -136,19 +147,20 @@ func Link(raw []byte, off int) (from, to int, err error) {
 	return from, to, nil
 }
 
-// Links visits the binary CIDs of the links in values that Skip has accepted.
+// Links visits the binary CIDs of the links in values that Extent has accepted.
 func Links(raw []byte) iter.Seq[[]byte] {
 	return func(yield func(binaryCID []byte) bool) {
 		for off := 0; off < len(raw); {
 			if IsLink(raw, off) {
-				from, to, err := Link(raw, off)
-				if err != nil || !yield(raw[from:to]) {
-					return
+				if from, to, err := Link(raw, off); err == nil {
+					if !yield(raw[from:to]) {
+						return
+					}
+					off = to
+					continue
 				}
-				off = to
-				continue
 			}
-			major, arg, next, err := Head(raw, off)
+			major, arg, next, err := looseHead(raw, off)
 			if err != nil {
 				return
 			}
@@ -157,6 +169,49 @@ func Links(raw []byte) iter.Seq[[]byte] {
 			}
 		}
 	}
+}
+
+// Extent returns the offset after the value at off, if it is well-formed CBOR
+// without indefinite lengths: whatever is in it, at any depth. It takes no memory.
+func Extent(raw []byte, off int) (next int, err error) {
+	for values := uint64(1); values > 0; values-- { // that are to come
+		major, arg, next, err := looseHead(raw, off)
+		if err != nil {
+			return 0, err
+		}
+		off = next
+		left, items := uint64(len(raw)-off), uint64(0)
+		switch major {
+		case Bytes, String:
+			if arg > left {
+				return 0, ErrTruncated
+			}
+			off += int(arg)
+		case List:
+			items = arg
+		case Map:
+			if arg > left { // so that twice as many are no overflow
+				return 0, ErrTruncated
+			}
+			items = 2 * arg
+		case Tag:
+			items = 1
+		}
+		if items > left || values-1 > left-items { // each takes a byte at least
+			return 0, ErrTruncated
+		}
+		values += items
+	}
+	return off, nil
+}
+
+// looseHead is Head of an argument in any form but that of an indefinite length.
+func looseHead(raw []byte, off int) (major byte, arg uint64, next int, err error) {
+	major, arg, next, err = head(raw, off)
+	if err == nil && major == Simple && next == off+2 && arg < 32 {
+		return 0, 0, 0, fmt.Errorf("CBOR simple value %d in two bytes", arg)
+	}
+	return major, arg, next, err
 }
 
 // IsPlainCID reports whether a CID has the form that nearly every one has: version
@@ -233,7 +288,7 @@ func Skip(raw []byte, off, depth int) (next int, nonCanonical bool, err error) {
 		return next, false, nil
 	case NegInt:
 		if arg > math.MaxInt64 {
-			return 0, false, errors.New("integer below -2^63")
+			return 0, false, errBelowInt64
 		}
 		return next, false, nil
 	case Bytes, String:

@@ -22,8 +22,9 @@ import (
 // an entry of a bucket of the data of the node of a root.
 const ValueDepth = 5
 
-// Decode returns the node of one value that Skip has accepted. Scalars and links
-// are read here, because maps are full of them; collections by go-ipld-prime.
+// Decode returns the node of one value that Extent has accepted, if Skip does so
+// too. Scalars and links are read here, because maps are full of them; collections
+// by go-ipld-prime.
 func Decode(raw []byte) (datamodel.Node, error) {
 	if len(raw) == 0 {
 		return nil, ErrTruncated
@@ -36,6 +37,9 @@ func Decode(raw []byte) (datamodel.Node, error) {
 	case simpleFalse:
 		return basicnode.NewBool(false), nil
 	case simpleFloat16, simpleFloat32, simpleFloat64:
+		if _, _, err := skipSimple(raw, 0); err != nil {
+			return nil, err
+		}
 		return basicnode.NewFloat(float(raw, 0)), nil
 	}
 	major, arg, next, err := Head(raw, 0)
@@ -49,6 +53,9 @@ func Decode(raw []byte) (datamodel.Node, error) {
 		}
 		return basicnode.NewInt(int64(arg)), nil
 	case NegInt:
+		if arg > math.MaxInt64 {
+			return nil, errBelowInt64
+		}
 		return basicnode.NewInt(-1 - int64(arg)), nil
 	case Bytes:
 		return basicnode.NewBytes(bytes.Clone(raw[next:])), nil
@@ -64,6 +71,12 @@ func Decode(raw []byte) (datamodel.Node, error) {
 			return nil, err
 		}
 		return basicnode.NewLink(cidlink.Link{Cid: c}), nil
+	case Simple:
+		_, _, err := skipSimple(raw, 0)
+		return nil, err
+	}
+	if _, _, err := Skip(raw, 0, 0); err != nil {
+		return nil, err // the codec passes over tags
 	}
 	return DecodeCollection(raw)
 }
@@ -251,16 +264,21 @@ func Check(raw []byte) error {
 }
 
 // Canonical returns the canonical form of a value that was read from a block
-// that is not canonical.
-func Canonical(raw []byte) ([]byte, error) {
+// that is not canonical. One that cannot be decoded, or not be written, stays as it
+// is: it is not for whoever edits beside it to mend.
+func Canonical(raw []byte) []byte {
 	if Check(raw) == nil {
-		return raw, nil
+		return raw
 	}
 	value, err := Decode(raw)
 	if err != nil {
-		return nil, err
+		return raw
 	}
-	return Append(nil, value, nil)
+	canonical, err := Append(nil, value, nil)
+	if err != nil {
+		return raw
+	}
+	return canonical
 }
 
 // AppendHead appends a head with its argument in the shortest form.

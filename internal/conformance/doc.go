@@ -17,6 +17,7 @@
 // What a store may answer:
 //
 //   - faults_test.go breaks blocks and expects errors that name them.
+//   - values_test.go has values that cannot be decoded.
 //   - noncanonical_test.go reads maps that no builder writes.
 //   - digests_test.go follows links that do not say which block they mean.
 //   - depth_test.go reads trees that are meant never to end.

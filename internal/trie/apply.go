@@ -250,11 +250,7 @@ func (a *applier) untouchedBucket(node *block.Node, position int, path []int) er
 		if !a.placed(head, b.Key(), path) {
 			return misplaced(b.Key(), path)
 		}
-		e, err := entry(node, &b, head)
-		if err != nil {
-			return err
-		}
-		if err := a.emitter.Add(e); err != nil {
+		if err := a.emitter.Add(entry(node, &b, head)); err != nil {
 			return err
 		}
 	}
@@ -274,11 +270,7 @@ func (a *applier) bucket(node *block.Node, position int, path []int, changes []h
 		if !a.placed(head, b.Key(), path) {
 			return misplaced(b.Key(), path)
 		}
-		e, err := entry(node, &b, head)
-		if err != nil {
-			return err
-		}
-		result = append(result, e)
+		result = append(result, entry(node, &b, head))
 	}
 	for _, change := range changes {
 		if len(change.Value) > 0 {
@@ -304,16 +296,12 @@ func (a *applier) changed(head uint64, key []byte, changes []hashsort.Entry) boo
 }
 
 // entry returns the bucket's current entry, in canonical encoding.
-func entry(node *block.Node, b *block.Bucket, head uint64) (hashsort.Entry, error) {
+func entry(node *block.Node, b *block.Bucket, head uint64) hashsort.Entry {
 	e := hashsort.Entry{Head: head, Key: b.Key(), Value: b.Value()}
 	if node.NonCanonical() {
-		value, err := cbor.Canonical(e.Value)
-		if err != nil {
-			return e, err
-		}
-		e.Value = value
+		e.Value = cbor.Canonical(e.Value)
 	}
-	return e, nil
+	return e
 }
 
 // placed reports whether a key's hash leads to path.

@@ -49,6 +49,8 @@ func TestMalformed(t *testing.T) {
 		{"union of another key", "\x82\x41\x01\x81\xa1\x612" + bucket, params.FilecoinV0, fault.ErrElement, false},
 		{"union of two", "\x82\x41\x01\x81\xa2\x610" + link + "\x611" + bucket, params.FilecoinV0, fault.ErrElement, false},
 		{"link under the bucket's key", "\x82\x41\x01\x81\xa1\x611" + link, params.FilecoinV0, fault.ErrMalformed, false},
+		{"older key twice", "\x82\x41\x01\x81\xa1\x611\x82" + entry + entry, params.FilecoinV0, fault.ErrBucketOrder, false},
+		{"older key twice, not side by side", "\x82\x41\x01\x81\xa1\x611\x83" + entry + "\x82\x41b\x01" + entry, params.FilecoinV0, fault.ErrBucketOrder, false},
 		{"older bitmap with a leading zero", "\x82\x42\x00\x01\x81\xa1\x611" + bucket, params.FilecoinV0, fault.ErrBitmapLength, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,12 +1,17 @@
 package filecoin_test
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	older "github.com/filecoin-project/go-hamt-ipld/v2"
 	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
 
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -102,5 +107,80 @@ func TestOlderToNewer(t *testing.T) {
 	}
 	if got, want := cidOf(t, node), theirBuild(t, newStore(), blake2b, bitWidth, c); got != want {
 		t.Fatalf("rebuilt root is %s, theirs %s", got, want)
+	}
+}
+
+// unsorted returns two nodes with buckets that are not sorted, as Filecoin's network
+// versions 0 to 2 wrote them, and their CIDs, the root first. All but one child of
+// the root are missing.
+func unsorted(t *testing.T) (s store, links []cid.Cid) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/unsorted.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = newStore()
+	for line := range strings.Lines(string(text)) {
+		name, digits, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok || name == "#" {
+			continue
+		}
+		c, err := cid.Decode(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, err := hex.DecodeString(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Store.Put(c, block)
+		links = append(links, c)
+	}
+	return s, links
+}
+
+// TestUnsortedBuckets: a bucket that is not sorted is searched; its node's other
+// buckets are what they are; Verify names it.
+func TestUnsortedBuckets(t *testing.T) {
+	s, links := unsorted(t)
+	m := load(t, s.LinkSystem(), links[0], olderForm(5))
+	// Keys of the node below the root, in its order.
+	keys := strings.Fields("dab29b8002 f499848006 f99a9b8002 f4a29b8002 bad8808006 8ea28d8006 f6a29b8002 dfb2848006 dba29b8002 c98b9b8002 da929b8002 f8a29b8002")
+	for _, digits := range keys {
+		key, err := hex.DecodeString(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, found, err := m.GetRaw(t.Context(), key)
+		if err != nil || !found || len(raw) == 0 {
+			t.Errorf("%s: %v, %v", digits, found, err)
+		}
+		if value, err := m.Get(t.Context(), key); err != nil || value.Kind() != datamodel.Kind_List {
+			t.Errorf("%s: %v, %v", digits, value, err)
+		}
+		at, err := m.Locate(t.Context(), key)
+		if err != nil || at.Block() != (cidlink.Link{Cid: links[1]}) {
+			t.Errorf("%s: %v, %v", digits, at, err)
+		}
+		// Another key that leads to the same bucket, or to none of the node.
+		if found, err := m.Has(t.Context(), append(key, 0)); found || err != nil && !errors.Is(err, fault.ErrMissing) {
+			t.Errorf("%s00: %v, %v", digits, found, err)
+		}
+	}
+	named := map[datamodel.Link]int{}
+	for err := range m.Verify(t.Context()) {
+		if errors.Is(err, fault.ErrMissing) {
+			continue
+		}
+		var f *fault.Error
+		if !errors.As(err, &f) || !errors.Is(err, fault.ErrBucketOrder) {
+			t.Fatal(err)
+		}
+		named[f.Link]++
+	}
+	for _, c := range links {
+		if named[cidlink.Link{Cid: c}] == 0 {
+			t.Errorf("Verify does not name %s", c)
+		}
 	}
 }

@@ -22,9 +22,10 @@ func Of(c cid.Cid, block []byte) (links []cid.Cid, known bool, err error) {
 	case cid.Raw:
 		return nil, true, nil
 	case cid.DagCBOR:
-		if links, ok := inDagCBOR(block); ok {
-			return links, true, nil
+		if err := inCBOR(block, func(c cid.Cid) { links = append(links, c) }); err != nil {
+			return nil, true, err
 		}
+		return links, true, nil
 	}
 	decode, err := multicodec.LookupDecoder(code)
 	if err != nil {

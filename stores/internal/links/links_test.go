@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -133,14 +134,14 @@ func TestAsDecoded(t *testing.T) {
 		for range 1 + random.IntN(3) {
 			block[random.IntN(len(block))] = byte(random.Uint32())
 		}
-		links, ok := inDagCBOR(block)
-		if !ok {
-			continue
-		}
-		read++
 		node, err := ipld.Decode(block, dagcbor.Decode)
 		if err != nil {
 			continue // which is stricter in some points
+		}
+		read++
+		links, err := InDagCBOR(block)
+		if err != nil {
+			t.Fatalf("%x: %v", block, err)
 		}
 		var want []cid.Cid
 		collect(t, node, &want)
@@ -181,6 +182,48 @@ func collect(t *testing.T, node datamodel.Node, all *[]cid.Cid) {
 				t.Fatal(err)
 			}
 			collect(t, value, all)
+		}
+	}
+}
+
+// TestWhatCannotBeDecoded has links all the same.
+func TestWhatCannotBeDecoded(t *testing.T) {
+	one := sum(t, cid.Raw, multihash.SHA2_256, []byte("one"))
+	link := "\xd8\x2a\x58\x25\x00" + one.KeyString()
+	for name, block := range map[string]string{
+		"below -2^63":           "\x82\x3b\xff\xff\xff\xff\xff\xff\xff\xff" + link,
+		"deep":                  strings.Repeat("\x81", 2<<20) + link,
+		"deep, and no tail":     strings.Repeat("\x82", 1<<20) + link + strings.Repeat("\x00", 1<<20),
+		"a key twice":           "\xa2\x61a" + link + "\x61a\x00",
+		"keys that are no text": "\xa1" + link + "\x00",
+		"NaN":                   "\x82\xf9\x7e\x00" + link,
+		"another tag":           "\xc1" + link,
+		"a tag of no link":      "\x82\xd8\x2a\x41\x00" + link,
+		"a long head":           "\x9a\x00\x00\x00\x01" + link,
+		"indefinite":            "\x9f\xbf\x61a" + link + "\xff\x5f\x41a\xff\xff",
+	} {
+		links, err := InDagCBOR([]byte(block))
+		if err != nil || len(links) != 1 || !links[0].Equals(one) {
+			t.Errorf("%s: %v, %v", name, links, err)
+		}
+	}
+	for name, block := range map[string]string{
+		"cut short":            "\x82" + link,
+		"cut short in a link":  link[:20],
+		"cut short in a map":   "\xa1\x61a",
+		"too many are claimed": "\x9b\xff\xff\xff\xff\xff\xff\xff\xff" + link,
+		"too many in a map":    "\xbb\x80\x00\x00\x00\x00\x00\x00\x01" + link,
+		"followed by more":     link + "\x00",
+		"a reserved head":      "\x1c" + link,
+		"a break alone":        "\xff",
+		"a break too early":    "\x9f\x82\x00\xff\x00",
+		"no break":             "\x9f" + link,
+		"a number of no end":   "\x1f",
+		"a tag of no end":      "\xdf\x00",
+		"deep and indefinite":  strings.Repeat("\x9f", 1025) + strings.Repeat("\xff", 1025),
+	} {
+		if links, err := InDagCBOR([]byte(block)); err == nil {
+			t.Errorf("%s: %v", name, links)
 		}
 	}
 }

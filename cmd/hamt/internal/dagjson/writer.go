@@ -12,8 +12,9 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// ErrNoForm is wrapped by errors about values that DAG-JSON cannot say: strings
-// that are not UTF-8, and maps that would read as a link or as bytes.
+// ErrNoForm is wrapped by errors about values that DAG-JSON, as it is read, cannot
+// say: strings that are not UTF-8, maps that would read as a link or as bytes,
+// integers below -2^63, NaN.
 var ErrNoForm = errors.New("value has no DAG-JSON form")
 
 // FromCBOR appends the DAG-JSON form of the one value in raw, without white
@@ -35,11 +36,13 @@ func AppendKey(dst, key []byte) []byte {
 	return appendBytes(dst, key)
 }
 
+var errDeep = fmt.Errorf("%w: it nests deeper than %d", ErrNoForm, maxDepth)
+
 var errMalformed = errors.New("value is not DAG-CBOR")
 
 func fromCBOR(dst, raw []byte, at, depth int) (out []byte, next int, err error) {
 	if depth > maxDepth {
-		return dst, at, errMalformed
+		return dst, at, errDeep
 	}
 	begin := at
 	major, arg, at := head(raw, at)
@@ -48,7 +51,7 @@ func fromCBOR(dst, raw []byte, at, depth int) (out []byte, next int, err error) 
 		return strconv.AppendUint(dst, arg, 10), at, nil
 	case majorNegInt:
 		if arg > math.MaxInt64 {
-			return dst, at, errMalformed
+			return dst, at, fmt.Errorf("%w: an integer below -2^63", ErrNoForm)
 		}
 		return strconv.AppendInt(dst, -1-int64(arg), 10), at, nil
 	case majorBytes, majorString:
@@ -146,7 +149,7 @@ func mapFromCBOR(dst, raw []byte, at, depth int, n uint64) ([]byte, int, error) 
 // skip finds the end of a value.
 func skip(raw []byte, at, depth int) (next int, err error) {
 	if depth > maxDepth {
-		return at, errMalformed
+		return at, errDeep
 	}
 	major, arg, at := head(raw, at)
 	items := uint64(0)
