@@ -26,6 +26,14 @@
 // are not compressed. Those of a session are one pack, or one a GiB; many small
 // packs are merged, so that there are never more than some twenty.
 //
+// # Room
+//
+// Blocks stay until [Store.Collect] gives back those that nothing reaches: no name,
+// nothing that a name stood for, and no other root that is to be kept. It marks what is
+// live with a bit for each entry of the packs' indexes, and then writes packs anew that
+// have something else, some at a time, each time in one step of the log. [Store.Compact]
+// writes all of them anew in the order of a walk.
+//
 // # Damage
 //
 // Every block is checked by its hash when it is read. One that is damaged is

@@ -52,6 +52,10 @@ type packLine struct {
 	Name   string `json:"pack"`
 	Bytes  int64  `json:"bytes"`
 	Blocks int    `json:"blocks"`
+	// Time is when the youngest of its blocks was written.
+	Time time.Time `json:"time,omitzero"`
+	// Walked means that the blocks of the store were arranged for a walk by Compact.
+	Walked bool `json:"walked,omitempty"`
 }
 
 // nameLine lets a name stand for a root, or for nothing.
@@ -165,6 +169,9 @@ func (st *state) apply(s *step) {
 	}
 	st.Packs = slices.DeleteFunc(slices.Clone(st.Packs), func(p packLine) bool { return slices.Contains(s.Remove, p.Name) })
 	for _, p := range s.Add {
+		if p.Time.IsZero() {
+			p.Time = s.Time
+		}
 		st.Packs = append(st.Packs, p)
 		if n, ok := packNumber(p.Name); ok {
 			st.Next = max(st.Next, n+1)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -109,46 +110,6 @@ func blockCID(t *testing.T, n int) cid.Cid {
 	return c
 }
 
-// TestCollect keeps what is live, and nothing else.
-func TestCollect(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, true)
-	live := map[cid.Cid]bool{}
-	for n := range 300 {
-		c, data := block(t, n)
-		live[c] = n%3 == 0
-		if err := s.Put(t.Context(), c, data); err != nil {
-			t.Fatal(err)
-		}
-		if n%20 == 0 {
-			syncStore(t, s)
-		}
-	}
-	before := packBytes(s)
-	if err := s.Collect(t.Context(), func(c cid.Cid) bool { return live[c] }); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		for c := range live {
-			if has, err := s.Has(t.Context(), c); has != live[c] || err != nil {
-				t.Fatalf("%v, %v, want %v", has, err, live[c])
-			}
-		}
-		closeStore(t, s)
-		s = open(t, dir, true)
-	}
-	if after := packBytes(s); after > before/2 {
-		t.Errorf("%d bytes of %d", after, before)
-	}
-	if err := s.Collect(t.Context(), func(cid.Cid) bool { return false }); err != nil {
-		t.Fatal(err)
-	}
-	if packs := packFiles(t, dir); packs != 0 {
-		t.Errorf("%d packs with nothing in them", packs)
-	}
-	closeStore(t, s)
-}
-
 // TestReadersBesideMerging open the store while packs come and go.
 func TestReadersBesideMerging(t *testing.T) {
 	dir := t.TempDir()
@@ -189,5 +150,67 @@ func TestReadersBesideMerging(t *testing.T) {
 	}
 	cancel()
 	readers.Wait()
+	closeStore(t, s)
+}
+
+// TestCompactArranges the blocks as a walk from the roots wants them, whatever the
+// order in which they came, and once.
+func TestCompactArranges(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, true)
+	s.unmerged = true
+	var want []cid.Cid
+	var tops []cid.Cid
+	leaf := func(n int) (cid.Cid, []byte) { return nodeOf(t, fmt.Sprint("leaf ", n)) }
+	for n := 29; n >= 0; n-- { // each in a pack of its own, the last first
+		c, data := leaf(n)
+		if err := errors.Join(s.Put(t.Context(), c, data), s.Sync()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 3 {
+		var below []cid.Cid
+		for i := range 10 {
+			c, _ := leaf(10*n + i)
+			below = append(below, c)
+		}
+		top := putNode(t, s, fmt.Sprint("top ", n), below...)
+		tops = append(tops, top)
+		want = append(append(want, below...), top)
+	}
+	root := putNode(t, s, "root", tops...)
+	want = append(want, root)
+	if err := s.SetName(t.Context(), "name", root); err != nil {
+		t.Fatal(err)
+	}
+	alone := putNode(t, s, "alone")
+	want = append(want, alone)
+	for range 2 { // the second time there is nothing to do
+		if err := s.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.packs) != 1 {
+			t.Fatalf("%d packs", len(s.packs))
+		}
+		var got []cid.Cid
+		for section, err := range s.packs[0].Sections(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, section.CID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+		closeStore(t, s)
+		before := listing(t, filepath.Join(dir, packsDir))
+		s = open(t, dir, true)
+		if err := s.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if after := listing(t, filepath.Join(dir, packsDir)); after != before {
+			t.Errorf("before:\n%safter:\n%s", before, after)
+		}
+	}
 	closeStore(t, s)
 }

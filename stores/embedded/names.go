@@ -82,9 +82,13 @@ func (s *Store) SetName(_ context.Context, name string, root cid.Cid) error {
 	if err := stores.CheckName(name); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.commit(root, nameLine{name, root.String()})
+	return s.change(func() error {
+		now, _, err := s.lookup(name)
+		if err == nil && now == root {
+			return s.commit(root) // there is nothing to remember
+		}
+		return s.commit(root, nameLine{name, root.String()})
+	})
 }
 
 // MoveName is SetName of a name that has to stand for the root from, and
@@ -94,19 +98,18 @@ func (s *Store) MoveName(_ context.Context, name string, from, to cid.Cid) error
 	if err := stores.CheckName(name); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now, _, err := s.lookup(name)
-	if err != nil {
-		return err
-	}
-	if now != from {
-		return fmt.Errorf("name %q: %w", name, stores.ErrMoved)
-	}
-	if !from.Defined() && !to.Defined() {
-		return s.commit(cid.Undef)
-	}
-	return s.commit(to, nameLine{name, rootText(to)})
+	return s.change(func() error {
+		now, _, err := s.lookup(name)
+		switch {
+		case err != nil:
+			return err
+		case now != from:
+			return fmt.Errorf("name %q: %w", name, stores.ErrMoved)
+		case now == to:
+			return s.commit(to)
+		}
+		return s.commit(to, nameLine{name, rootText(to)})
+	})
 }
 
 // rootText returns a root as the log has it.
@@ -119,10 +122,11 @@ func rootText(root cid.Cid) string {
 
 // RemoveName forgets a name, and reports whether it was there. The blocks stay.
 func (s *Store) RemoveName(_ context.Context, name string) (found bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, found, err = s.lookup(name); err != nil || !found {
-		return false, err
-	}
-	return true, s.commit(cid.Undef, nameLine{Name: name})
+	err = s.change(func() (err error) {
+		if _, found, err = s.lookup(name); err != nil || !found {
+			return err
+		}
+		return s.commit(cid.Undef, nameLine{Name: name})
+	})
+	return found && err == nil, err
 }

@@ -155,17 +155,16 @@ func (s *Store) eachLost(ctx context.Context, visit func(c cid.Cid, err error)) 
 func (r *repair) repairFiles(ctx context.Context) error {
 	rewritten := map[string]bool{}
 	missing := -1 // blocks, or not known
-	r.mu.Lock()
+	r.mu.RLock()
 	packs := r.state.Packs
-	r.mu.Unlock()
+	r.mu.RUnlock()
 	for _, line := range packs {
 		path := packsDir + "/" + line.Name
 		lossy, damaged := r.lossy[path]
 		if !damaged || lossy {
 			continue
 		}
-		p := r.opened(line.Name)
-		if p.Pack == nil {
+		if p := r.opened(line.Name); p != nil && p.Pack == nil {
 			if !errors.Is(p.lost, os.ErrNotExist) {
 				continue
 			}
@@ -200,10 +199,26 @@ func (r *repair) repairFiles(ctx context.Context) error {
 
 // replace writes a pack anew, with all of it that can be read.
 func (s *Store) replace(ctx context.Context, line packLine) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.opened(line.Name).Pack == nil {
-		return s.adopt(&step{Remove: []string{line.Name}})
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	p := s.opened(line.Name)
+	if p == nil { // merged meanwhile
+		return nil
 	}
-	return s.merge(ctx, []packLine{line}, nil)
+	if p.Pack == nil {
+		return s.changing(func() error { return s.adopt(&step{Remove: []string{line.Name}}) })
+	}
+	return s.merge(ctx, []packLine{line})
+}
+
+// opened returns the pack of a name, or nil.
+func (s *Store) opened(name string) *openPack {
+	s.files.RLock()
+	defer s.files.RUnlock()
+	for _, p := range s.packs {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
 }

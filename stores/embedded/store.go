@@ -32,6 +32,9 @@ type Store struct {
 	packs []*openPack // the newest first
 	last  atomic.Pointer[openPack]
 
+	// changes is held by who changes the store, for as long as that takes; mu, too,
+	// while that is done which others see.
+	changes  sync.Mutex
 	mu       sync.RWMutex
 	state    state
 	logFound []error  // what was damaged of the log when the store was opened
@@ -356,8 +359,8 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) release() (err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.changes.Lock()
+	defer s.changes.Unlock()
 	if s.writing != nil {
 		err = s.closeWriting()
 	}

@@ -89,6 +89,15 @@ func (w *walker) walk(ctx context.Context, root cid.Cid) (bad bool, err error) {
 	}
 }
 
+// visited returns the blocks that were entered, in any codec.
+func (w *walker) visited() marks {
+	all := marks{}
+	for _, seen := range w.seen {
+		all.add(seen)
+	}
+	return all
+}
+
 // follow visits what the links of a frame lead to.
 func (w *walker) follow(ctx context.Context, top *frame) error {
 	w.stack, w.bytes = w.stack[:0], 0

@@ -227,16 +227,36 @@ func (s *Store) Put(_ context.Context, c cid.Cid, block []byte) error {
 	if len(block) > stores.MaxBlockBytes {
 		return fmt.Errorf("store %s: block %s: %w", s.dir, c, stores.ErrTooLarge)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.canWrite(); err != nil {
+	return s.change(func() error {
+		if err := s.canWrite(); err != nil {
+			return err
+		}
+		s.waiting.add(c, block)
+		if len(s.waiting.bytes) < flushBytes {
+			return nil
+		}
+		return s.flush()
+	})
+}
+
+// change has something changed that readers see.
+func (s *Store) change(do func() error) error {
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	if err := s.changing(do); err != nil {
 		return err
 	}
-	s.waiting.add(c, block)
-	if len(s.waiting.bytes) < flushBytes {
-		return nil
+	if len(s.state.Packs) > maxPacks {
+		s.mergeSmall(context.Background())
 	}
-	return s.flush()
+	return nil
+}
+
+// changing is change of who has locked s.changes.
+func (s *Store) changing(do func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return do()
 }
 
 // canWrite returns an error if nothing can be written. s.mu is locked.
@@ -391,16 +411,12 @@ func (s *Store) discard(p *newPack) {
 
 // Publish is Sync, and names the root in the pack that it finishes.
 func (s *Store) Publish(_ context.Context, root cid.Cid) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.commit(root)
+	return s.change(func() error { return s.commit(root) })
 }
 
 // Sync returns when all blocks that were put are on the disk.
 func (s *Store) Sync() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.commit(cid.Undef)
+	return s.change(func() error { return s.commit(cid.Undef) })
 }
 
 // commit brings all that was put to the disk, and lets names stand for roots.
@@ -426,9 +442,6 @@ func (s *Store) commit(root cid.Cid, names ...nameLine) error {
 	}
 	if err := s.adopt(&step{Names: names}); err != nil {
 		return fmt.Errorf("store %s: %w", s.dir, s.cannotWrite(err))
-	}
-	if len(s.state.Packs) > maxPacks {
-		s.mergeSmall(context.Background())
 	}
 	return nil
 }
@@ -484,25 +497,30 @@ func (s *Store) discardFinished() {
 	s.finished = nil
 }
 
-// closeWriting ends writing, without syncing. s.mu is locked.
+// closeWriting ends writing, without syncing. s.changes is locked.
 func (s *Store) closeWriting() (err error) {
 	w := s.writing
 	if w.closed {
 		return nil
 	}
-	w.closed = true
-	if w.current != nil {
-		s.discard(w.current)
-		w.current = nil
-	}
+	_ = s.changing(func() error {
+		w.closed = true
+		if w.current != nil {
+			s.discard(w.current)
+			w.current = nil
+		}
+		if w.log == nil || w.log.failed == nil {
+			s.discardFinished()
+		}
+		s.waiting = newWaiting(0, 0)
+		return nil
+	})
 	if w.log != nil {
 		if w.log.failed == nil {
-			s.discardFinished()
 			s.mergeSmall(context.Background())
 		}
 		err = w.log.close()
 	}
-	s.waiting = newWaiting(0, 0)
 	return errors.Join(err, w.lock.Close())
 }
 

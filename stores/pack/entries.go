@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/maphash"
+	"iter"
 	"math"
 	"slices"
 
@@ -141,6 +142,22 @@ func (e *entries) entry(number int) (at int64, hash multihash.Multihash, err err
 		return g.offset(number), hash, err
 	}
 	return 0, nil, errNumber
+}
+
+// offsets visits the numbers of all entries, and where their sections begin.
+func (e *entries) offsets() iter.Seq2[int, int64] {
+	return func(yield func(int, int64) bool) {
+		number := 0
+		for i := range e.groups {
+			g := &e.groups[i]
+			for n := range g.count {
+				if !yield(number, g.offset(n)) {
+					return
+				}
+				number++
+			}
+		}
+	}
 }
 
 func (g *entryGroup) offset(i int) int64 {

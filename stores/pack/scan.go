@@ -519,3 +519,35 @@ func (p *Pack) Blocks() (int, error) {
 	}
 	return sections.entries.count, nil
 }
+
+// Spans visits the entries of the index, in the order of the sections that they are
+// for, by their numbers, and how many bytes there are up to the next.
+func (p *Pack) Spans() (iter.Seq2[int, int64], error) {
+	known, damaged := p.known()
+	if len(damaged) > 0 {
+		found, err := p.scan()
+		if err != nil {
+			return nil, err
+		}
+		before := 0
+		if p.table != nil {
+			before = p.table.count()
+		}
+		indexed := len(known)
+		for number, at := range found.entries.offsets() {
+			if entry, _ := known[:indexed].at(at, 0); entry.number < 0 {
+				known = append(known, offset{at: at, number: int32(before + number)})
+			}
+		}
+		slices.SortFunc(known, func(a, b offset) int { return cmp.Compare(a.at, b.at) })
+	}
+	_, end, err := p.bounds()
+	return func(yield func(int, int64) bool) {
+		for _, entry := range known {
+			_, next := known.at(entry.at, end)
+			if !yield(int(entry.number), next-entry.at) {
+				return
+			}
+		}
+	}, err
+}

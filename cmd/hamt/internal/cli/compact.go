@@ -27,7 +27,8 @@ hamt compact`, exactly(0), func(ctx context.Context, _ []string) error {
 		})
 	})
 	c.Long = `Merge the packs of the embedded store into as few as there can be, of a GiB each,
-in which each block is once. Small packs are merged without being asked for it, so
+in which each block is once, in the order in which a walk wants them: map by map,
+those first that have a name. Small packs are merged without being asked for it, so
 this is for a store that will only be read from now on, or before it is copied.
 
 As much room is needed as the store takes. Whoever reads meanwhile is not
@@ -38,11 +39,14 @@ disturbed. No block is removed: that is what hamt gc does.`
 // ownStore returns the location of the embedded store, the only kind whose files
 // are for this command to look after.
 func (a *app) ownStore(mode open.Mode) (location, error) {
-	p, err := a.store.chosenForWriting(mode, "")
-	if err == nil && p.Kind != open.Embedded {
-		err = usage("this is for a store in a directory, and %s is another kind", p.Location)
+	p, err := a.store.chosen()
+	if err != nil {
+		return p, err
 	}
-	return p, err
+	if p.Kind != open.Embedded {
+		return p, usage("this is for a store in a directory, and %s is another kind", p.Location)
+	}
+	return p, p.checkWriting(mode, "")
 }
 
 // keepingStore opens the embedded store for who changes how it keeps its blocks.

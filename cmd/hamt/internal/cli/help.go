@@ -46,6 +46,7 @@ var immaterial = map[string][]string{
 	"hamt prove":       {topicBar},
 	"hamt check":       {topicBar, topicRemote, topicStore},
 	"hamt compact":     {topicBar, topicRemote},
+	"hamt gc":          {topicRemote},
 	"hamt version":     {topicBar, topicRemote, topicStore, topicWait},
 	"hamt help":        {topicBar, topicRemote, topicStore, topicWait},
 	"hamt completion":  {topicBar, topicRemote, topicStore, topicWait},

@@ -179,7 +179,7 @@ func (a *app) command() *cobra.Command {
 		a.blocksVerb(), a.statVerb(), a.verifyVerb(), a.proveVerb(), a.checkVerb(),
 		a.buildVerb(), a.createVerb(), a.applyVerb(), a.setVerb(), a.deleteVerb(), a.rebuildVerb(),
 		a.importVerb(), a.exportVerb(), a.copyVerb(), a.namesVerb(),
-		a.compactVerb(), a.fsckVerb(),
+		a.compactVerb(), a.gcVerb(), a.fsckVerb(),
 		a.versionVerb(),
 	)
 	root.AddCommand(pages()...)

@@ -63,6 +63,9 @@ func (a *app) progress(what string, total int64, bytes bool) *progress {
 // next begins another phase, whose end is not known.
 func (p *progress) next(what string) { p.at.Store(newPhase(what, -1, false)) }
 
+// nextBytes begins another phase, which counts bytes.
+func (p *progress) nextBytes(what string, total int64) { p.at.Store(newPhase(what, total, true)) }
+
 func (p *progress) add(n int64) { p.at.Load().done.Add(n) }
 
 // set sets how far the phase is. Of several concurrent calls, the furthest counts.
