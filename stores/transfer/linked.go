@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync"
 
 	"github.com/ipfs/go-cid"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/links"
 )
+
+// Value is the value of a key, in DAG-CBOR.
+type Value struct{ Key, Raw []byte }
 
 // EachLinked visits the blocks that the values of a map link to, and all that
 // those link to, in no order, as many at the same time as the map reads ahead.
@@ -24,8 +28,26 @@ func EachLinked(
 	get func(ctx context.Context, c cid.Cid) ([]byte, error),
 	visit func(c cid.Cid, block []byte, opaque bool) error,
 ) error {
+	return EachLinkedFrom(ctx, func(ctx context.Context) iter.Seq2[Value, error] {
+		return func(yield func(Value, error) bool) {
+			for entry, err := range m.Entries(ctx) {
+				if !yield(Value{entry.Key(), entry.Raw()}, err) {
+					return
+				}
+			}
+		}
+	}, m.ReadAhead(), get, visit)
+}
+
+// EachLinkedFrom is EachLinked from any values, up to atOnce blocks at the same time. The
+// context that values are asked for with ends when a block cannot be visited.
+func EachLinkedFrom(
+	ctx context.Context, values func(context.Context) iter.Seq2[Value, error], atOnce int,
+	get func(ctx context.Context, c cid.Cid) ([]byte, error),
+	visit func(c cid.Cid, block []byte, opaque bool) error,
+) error {
 	group, ctx := errgroup.WithContext(ctx)
-	f := &follower{get: get, visit: visit, seen: map[cid.Cid]struct{}{}, most: max(1, m.ReadAhead())}
+	f := &follower{get: get, visit: visit, seen: map[cid.Cid]struct{}{}, most: max(1, atOnce)}
 	f.changed.L = &f.mu
 	defer context.AfterFunc(ctx, f.wake)()
 	for range f.most {
@@ -33,15 +55,15 @@ func EachLinked(
 	}
 	group.Go(func() error {
 		defer f.close()
-		for entry, err := range m.Entries(ctx) {
+		for value, err := range values(ctx) {
 			if err != nil {
 				return err
 			}
-			linked, err := links.InDagCBOR(entry.Raw())
+			linked, err := links.InDagCBOR(value.Raw)
 			if err != nil {
-				return fmt.Errorf("key %q: %w", entry.Key(), err)
+				return fmt.Errorf("key %q: %w", value.Key, err)
 			}
-			if err := f.add(ctx, linksFrom(entry.Key(), linked)); err != nil {
+			if err := f.add(ctx, linksFrom(value.Key, linked)); err != nil {
 				return err
 			}
 		}

@@ -38,6 +38,8 @@ new root. Changes are lines of DAG-JSON, or those compressed with gzip or zstd:
   {"op":"set","key":K,"value":V}
   {"op":"delete","key":K}
 
+A value that DAG-JSON cannot say may stand as the bytes of its DAG-CBOR, "dagCbor" in
+place of "value"; hamt diff --format apply prints such lines, where it has to.
 To delete a key that is not there is no error. All changes are applied or, where
 a line is bad, none.
 ` + editLong

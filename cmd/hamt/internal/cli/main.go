@@ -176,7 +176,7 @@ func (a *app) command() *cobra.Command {
 	)
 	root.AddCommand(
 		a.getVerb(), a.hasVerb(), a.keysVerb(), a.valuesVerb(), a.entriesVerb(), a.lenVerb(),
-		a.blocksVerb(), a.statVerb(), a.verifyVerb(), a.proveVerb(), a.checkVerb(),
+		a.blocksVerb(), a.statVerb(), a.verifyVerb(), a.diffVerb(), a.proveVerb(), a.checkVerb(),
 		a.buildVerb(), a.createVerb(), a.applyVerb(), a.setVerb(), a.deleteVerb(), a.rebuildVerb(),
 		a.importVerb(), a.exportVerb(), a.copyVerb(), a.namesVerb(),
 		a.compactVerb(), a.gcVerb(), a.fsckVerb(),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ipld-hamt/go-ipld-hamt/diff"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/proof"
 
@@ -60,7 +61,7 @@ func statusOf(err error) int {
 		return known.status
 	case errors.Is(err, proof.ErrNotProven): // whatever is the matter with it
 		return statusFault
-	case errors.As(err, new(*input.Error)), errors.Is(err, input.ErrEmpty), errors.Is(err, stores.ErrReadOnly),
+	case errors.As(err, new(*input.Error)), errors.Is(err, input.ErrEmpty), errors.Is(err, stores.ErrReadOnly), errors.Is(err, diff.ErrHashFunctions),
 		errors.Is(err, carfile.ErrNotCAR), isBadEntry(err):
 		return statusUsage
 	}
@@ -94,6 +95,8 @@ func messageOf(err error) string {
 		return err.Error() + "; --force replaces it"
 	case errors.Is(err, fault.ErrWeakDigest) && !errors.Is(err, proof.ErrNotProven):
 		return err.Error() + "; --weak-digests takes it all the same"
+	case errors.Is(err, diff.ErrHashFunctions):
+		return err.Error() + "; --by-lookup compares them all the same"
 	case errors.Is(err, fault.ErrNotHAMT):
 		return err.Error() + "; a map in a Filecoin layout needs --layout"
 	}

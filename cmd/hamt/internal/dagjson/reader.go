@@ -124,6 +124,14 @@ func (r *Reader) Key() ([]byte, error) {
 	return nil, r.unexpected("where a key should be: a string, or bytes")
 }
 
+// Bytes reads bytes. The result is valid until the next call.
+func (r *Reader) Bytes() ([]byte, error) {
+	if r.peek() != '{' {
+		return nil, r.unexpected("where bytes should be")
+	}
+	return r.Key()
+}
+
 // Value appends the DAG-CBOR form of the next value.
 func (r *Reader) Value(dst []byte) ([]byte, error) { return r.value(dst, 0) }
 

@@ -225,6 +225,9 @@ func appendJSONFloat(dst []byte, f float64) ([]byte, error) {
 	return dst, nil
 }
 
+// AppendOpaque appends bytes, in their DAG-JSON form.
+func AppendOpaque(dst, b []byte) []byte { return appendBytes(dst, b) }
+
 func appendBytes(dst, b []byte) []byte {
 	dst = append(dst, `{"/":{"bytes":"`...)
 	dst = base64.RawStdEncoding.AppendEncode(dst, b)

@@ -22,8 +22,9 @@ func Changes(sources []Source) iter.Seq2[Change, error] {
 	}
 }
 
-// Changes reads lines {"op":"set","key":K,"value":V} or
-// {"op":"delete","key":K}. The iteration is over after an error.
+// Changes reads lines {"op":"set","key":K,"value":V} or {"op":"delete","key":K}. A
+// value that DAG-JSON cannot say may stand in a field "dagCbor" instead, as the bytes of
+// its DAG-CBOR, which are not checked here. The iteration is over after an error.
 func (s Source) Changes() iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		var record record

@@ -38,6 +38,19 @@ func (s Source) eachLine() iter.Seq2[line, error] {
 	}
 }
 
+// Lines visits the lines that are not blank, without their ends. They are valid until
+// the next. The iteration is over after an error.
+func (s Source) Lines() iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for line, err := range s.eachLine() {
+			text := bytes.TrimSuffix(bytes.TrimSuffix(line.text, []byte("\n")), []byte("\r"))
+			if !yield(text, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 type line struct {
 	text   []byte
 	number int

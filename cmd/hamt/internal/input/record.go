@@ -37,8 +37,19 @@ func (r *record) read(text []byte, change bool) error {
 			key, err = r.reader.Key()
 			r.key = append(r.key[:0], key...)
 		case name == "value":
+			if r.hasValue {
+				return fmt.Errorf("there is a value already")
+			}
 			r.hasValue = true
 			r.value, err = r.reader.Value(r.value[:0])
+		case name == "dagCbor" && change:
+			if r.hasValue {
+				return fmt.Errorf("there is a value already")
+			}
+			r.hasValue = true
+			var raw []byte
+			raw, err = r.reader.Bytes()
+			r.value = append(r.value[:0], raw...)
 		case name == "op" && change:
 			r.hasOp = true
 			var op []byte
