@@ -3,6 +3,7 @@ package diff
 import (
 	"github.com/ipld/go-ipld-prime/datamodel"
 
+	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 )
 
@@ -43,10 +44,15 @@ func (v Value) Exists() bool { return len(v.raw) > 0 }
 // Raw returns the value in canonical DAG-CBOR, or nil where there is none.
 func (v Value) Raw() []byte { return v.raw }
 
-// Node decodes the value. Where there is none it returns datamodel.Absent.
+// Node decodes the value. Where there is none it returns datamodel.Absent; one that
+// cannot be decoded is fault.ErrUndecodable.
 func (v Value) Node() (datamodel.Node, error) {
 	if !v.Exists() {
 		return datamodel.Absent, nil
 	}
-	return cbor.Decode(v.raw)
+	value, err := cbor.Decode(v.raw)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.ErrUndecodable, Cause: err}
+	}
+	return value, nil
 }

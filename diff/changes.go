@@ -130,12 +130,7 @@ type keyChange struct {
 // compare appends the changes between the entries of two slots, in hash order. On an
 // error it returns in which map.
 func (d *differ) compare(dst []keyChange, walk *trie.CoWalker, event trie.CoEvent) (changes []keyChange, tree int, err error) {
-	if d.before, err = event.Slots[0].ByKey(d.before[:0]); err != nil {
-		return dst, 0, walk.Locate(err, event.Visit, 0)
-	}
-	if d.after, err = event.Slots[1].ByKey(d.after[:0]); err != nil {
-		return dst, 1, walk.Locate(err, event.Visit, 1)
-	}
+	d.before, d.after = event.Slots[0].ByKey(d.before[:0]), event.Slots[1].ByKey(d.after[:0])
 	before, after := d.before, d.after
 	for len(before) > 0 || len(after) > 0 {
 		c := 0

@@ -77,5 +77,5 @@ func (d *differ) value(t *trie.Tree, key []byte) ([]byte, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	return cbor.Canonical(raw)
+	return cbor.Canonical(raw), nil
 }

@@ -367,11 +367,9 @@ func (w *CoWalker) Entries(v *CoVisit, tree, index int, s Slot) ([]hashsort.Entr
 	if s.node == nil {
 		return s.carried, nil
 	}
-	entries, err := s.ByKey(make([]hashsort.Entry, 0, s.Len()))
-	if err != nil {
-		return nil, w.Locate(err, v, tree)
-	}
+	entries := s.ByKey(make([]hashsort.Entry, 0, s.Len()))
 	for i := range entries {
+		var err error
 		if entries[i].Head, err = w.Head(v, tree, index, entries[i].Key); err != nil {
 			return nil, err
 		}

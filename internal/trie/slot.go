@@ -53,26 +53,29 @@ func (s Slot) SameBlocks(t Slot) bool {
 
 // ByKey appends the entries, sorted by key, without their heads. Values are in
 // canonical encoding.
-func (s Slot) ByKey(dst []hashsort.Entry) ([]hashsort.Entry, error) {
+func (s Slot) ByKey(dst []hashsort.Entry) []hashsort.Entry {
+	from := len(dst)
 	if s.node == nil {
-		from := len(dst)
 		dst = append(dst, s.carried...)
-		slices.SortFunc(dst[from:], func(a, b hashsort.Entry) int { return bytes.Compare(a.Key, b.Key) })
-		return dst, nil
+		sortByKey(dst[from:])
+		return dst
 	}
 	if s.node.IsLink(s.position) {
-		return dst, nil
+		return dst
 	}
 	for b := s.node.Bucket(s.position); b.Next(); {
 		e := hashsort.Entry{Key: b.Key(), Value: b.Value()}
 		if s.node.NonCanonical() {
-			value, err := cbor.Canonical(e.Value)
-			if err != nil {
-				return dst, err
-			}
-			e.Value = value
+			e.Value = cbor.Canonical(e.Value)
 		}
 		dst = append(dst, e)
 	}
-	return dst, nil
+	if s.node.Unsorted() {
+		sortByKey(dst[from:])
+	}
+	return dst
+}
+
+func sortByKey(entries []hashsort.Entry) {
+	slices.SortFunc(entries, func(a, b hashsort.Entry) int { return bytes.Compare(a.Key, b.Key) })
 }

@@ -17,9 +17,7 @@ func Like(block []byte) (links []cid.Cid) {
 		}
 		block = block[at+len(linkTag):]
 		s := scanner{rest: block}
-		if s.link() {
-			links = append(links, s.links...)
-		}
+		s.link(func(c cid.Cid) { links = append(links, c) })
 	}
 }
 
