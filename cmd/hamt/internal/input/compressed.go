@@ -2,7 +2,6 @@ package input
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -19,25 +18,36 @@ type damagedError struct {
 func (e *damagedError) Error() string { return fmt.Sprintf("damaged %s data: %v", e.format, e.err) }
 func (e *damagedError) Unwrap() error { return e.err }
 
+// magics are what compressed data begins with: a member of gzip, a frame of zstd, or
+// one of the skippable frames that may stand in front.
+var magics = []string{gzipMagic, "\x28\xb5\x2f\xfd"}
+
+const gzipMagic = "\x1f\x8b"
+
+func init() {
+	for n := range 16 {
+		magics = append(magics, string([]byte{byte(0x50 + n), 0x2a, 0x4d, 0x18}))
+	}
+}
+
 // decompressed returns what is compressed in a stream, as its first bytes tell, or
 // the stream itself.
 func decompressed(stream io.Reader) (*bufio.Reader, error) {
 	const bufferBytes = 64 << 10
 	source := &source{Reader: stream}
 	in := bufio.NewReaderSize(source, bufferBytes)
-	head := peek(in, 4, "\x1f")
 	var out io.Reader
 	var err error
 	d := &decompressor{source: source}
-	switch {
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+	switch beginning(in, magics...) {
+	case "":
+		return in, nil
+	case gzipMagic:
 		d.format = "gzip"
 		out, err = gzip.NewReader(in)
-	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")), len(head) == 4 && head[0]&0xf0 == 0x50 && string(head[1:]) == "\x2a\x4d\x18":
-		d.format = "zstd" // a frame, or a skippable one
-		out = zstd.NewReader(in)
 	default:
-		return in, nil
+		d.format = "zstd"
+		out = zstd.NewReader(in)
 	}
 	if err != nil {
 		return nil, d.error(err)

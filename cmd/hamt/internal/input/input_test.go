@@ -351,3 +351,25 @@ func FuzzRows(f *testing.F) {
 		}
 	})
 }
+
+// TestBeginning: no more is asked for than is needed to tell what a stream begins with.
+func TestBeginning(t *testing.T) {
+	for text, want := range map[string]struct {
+		is    string
+		reads int
+	}{
+		"b\n": {"", 1}, "": {"", 1}, "xz": {"", 2}, "xyz": {"xyz", 3}, "xab": {"", 2}, "ab": {"ab", 2}, "a": {"", 2},
+	} {
+		reads := 0
+		in := bufio.NewReader(iotest.OneByteReader(strings.NewReader(text)))
+		counted := bufio.NewReader(readerFunc(func(p []byte) (int, error) { reads++; return in.Read(p[:1]) }))
+		got := beginning(counted, "ab", "xyz")
+		if got != want.is || reads != want.reads {
+			t.Errorf("%q: %q after %d reads, want %q after %d", text, got, reads, want.is, want.reads)
+		}
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

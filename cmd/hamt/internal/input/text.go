@@ -2,9 +2,9 @@ package input
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,14 +18,21 @@ func (s Source) empty() error { return fmt.Errorf("%s: %w", s.Name, ErrEmpty) }
 // byteOrderMark is what some programs put in front of UTF-8.
 const byteOrderMark = "\ufeff"
 
-// peek returns what a stream begins with: n bytes where the first is one of those
-// given, else that alone, since who waits for an answer to it sends no second.
-func peek(r *bufio.Reader, n int, first string) []byte {
-	head, _ := r.Peek(1) // an error comes again with the next read
-	if len(head) > 0 && strings.IndexByte(first, head[0]) >= 0 {
-		head, _ = r.Peek(n)
+// beginning returns the one of texts that a stream begins with, or "". It asks for no
+// more bytes than may yet be of one, since who waits for an answer sends no more.
+func beginning(r *bufio.Reader, texts ...string) string {
+	for n := 1; ; n++ {
+		head, _ := r.Peek(n) // an error comes again with the next read
+		texts = slices.DeleteFunc(slices.Clone(texts), func(text string) bool {
+			return len(head) < n || !strings.HasPrefix(text, string(head))
+		})
+		switch {
+		case len(texts) == 0:
+			return ""
+		case len(texts[0]) == n:
+			return texts[0]
+		}
 	}
-	return head
 }
 
 // text returns the input decompressed and without the mark that some programs put
@@ -36,13 +43,13 @@ func (s Source) text() (*bufio.Reader, error) {
 	if err != nil {
 		return nil, failed(s.begin(), err)
 	}
-	mark := peek(reader, 3, "\xff\xfe\xef")
-	switch {
-	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
-		return nil, bad(s.begin(), errors.New("the input is in UTF-16: it has to be in UTF-8"))
-	case bytes.Equal(mark, []byte(byteOrderMark)):
+	switch mark := beginning(reader, "\xff\xfe", "\xfe\xff", byteOrderMark); mark {
+	case byteOrderMark:
 		_, err := reader.Discard(len(mark))
 		return reader, err
+	case "":
+	default:
+		return nil, bad(s.begin(), errors.New("the input is in UTF-16: it has to be in UTF-8"))
 	}
 	return reader, nil
 }
