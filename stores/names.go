@@ -26,6 +26,10 @@ type Named interface {
 	// the root from, and ErrMoved where it does not. An undefined from means a name
 	// that has to stand for nothing, an undefined to one that will.
 	MoveName(ctx context.Context, name string, from, to cid.Cid) error
+	// RenameName lets the name to stand for what the name from does, which is then
+	// forgotten, and reports whether from was there. The error is ErrNameTaken where
+	// to stands for something already.
+	RenameName(ctx context.Context, from, to string) (found bool, err error)
 	// RemoveName forgets a name, and reports whether it was there.
 	RemoveName(ctx context.Context, name string) (found bool, err error)
 }
@@ -51,8 +55,12 @@ type Name struct {
 	Root cid.Cid
 }
 
-// ErrMoved means that a name stands for something else than it was thought to.
-var ErrMoved = errors.New("the name was moved by somebody else")
+var (
+	// ErrMoved means that a name stands for something else than it was thought to.
+	ErrMoved = errors.New("the name was moved by somebody else")
+	// ErrNameTaken means that a name that has to be free stands for something.
+	ErrNameTaken = errors.New("the name is taken")
+)
 
 // CheckName returns an error unless a name is one. Anything that can be typed and
 // cannot be mistaken for a CID, a path from one, or a flag will do.

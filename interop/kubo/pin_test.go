@@ -71,6 +71,21 @@ func TestPins(t *testing.T) {
 	if got, want := listNames(t, s), fmt.Sprintf("[{old %s} {words %s}]", at[first], at[third]); got != want {
 		t.Errorf("names: %s, want %s", got, want)
 	}
+	if found, err := s.RenameName(ctx, "old", "words"); !found || !errors.Is(err, stores.ErrNameTaken) {
+		t.Errorf("a name that is taken: %v, %v", found, err)
+	}
+	for from, want := range map[string]bool{"old": true, "nobody": false} {
+		if found, err := s.RenameName(ctx, from, from+"er"); found != want || err != nil {
+			t.Errorf("rename %s: %v, %v", from, found, err)
+		}
+	}
+	has(t, s, "older", at[first])
+	if _, found, err := s.Lookup(ctx, "old"); found || err != nil {
+		t.Errorf("a name that was renamed: %v, %v", found, err)
+	}
+	if found, err := s.RenameName(ctx, "older", "old"); !found || err != nil {
+		t.Errorf("and back: %v, %v", found, err)
+	}
 	for _, want := range []bool{true, false} {
 		if found, err := s.RemoveName(ctx, "old"); found != want || err != nil {
 			t.Errorf("remove: %v, %v", found, err)

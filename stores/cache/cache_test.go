@@ -147,7 +147,8 @@ func (directory) SetName(context.Context, string, cid.Cid) error        { return
 func (directory) MoveName(context.Context, string, cid.Cid, cid.Cid) error {
 	return nil
 }
-func (directory) RemoveName(context.Context, string) (bool, error) { return false, nil }
+func (directory) RenameName(context.Context, string, string) (bool, error) { return false, nil }
+func (directory) RemoveName(context.Context, string) (bool, error)         { return false, nil }
 
 func open(t testing.TB, dir string, below stores.Store, bytes int64) Cache {
 	t.Helper()

@@ -120,6 +120,27 @@ func rootText(root cid.Cid) string {
 	return root.String()
 }
 
+// RenameName lets the name to stand for what the name from does, which is then
+// forgotten, in one step. It reports whether from was there; stores.ErrNameTaken means
+// that to is.
+func (s *Store) RenameName(_ context.Context, from, to string) (found bool, err error) {
+	if err := stores.CheckName(to); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	root, found, err := s.lookup(from)
+	if err != nil || !found {
+		return false, err
+	}
+	if _, taken, err := s.lookup(to); err != nil {
+		return true, err
+	} else if taken {
+		return true, fmt.Errorf("name %q: %w", to, stores.ErrNameTaken)
+	}
+	return true, s.commit(root, nameLine{to, root.String()}, nameLine{Name: from})
+}
+
 // RemoveName forgets a name, and reports whether it was there. The blocks stay.
 func (s *Store) RemoveName(_ context.Context, name string) (found bool, err error) {
 	err = s.change(func() (err error) {

@@ -216,6 +216,24 @@ func TestNames(t *testing.T) {
 	if want := "[a/b false words true ünï false]"; fmt.Sprint(got) != want {
 		t.Errorf("%v, want %s", got, want)
 	}
+	for _, rename := range []struct {
+		from, to string
+		found    bool
+		err      error
+	}{
+		{"words", "a/b", true, stores.ErrNameTaken}, {"words", "words", true, stores.ErrNameTaken}, {"nobody", "somebody", false, nil},
+		{"words", "new", true, nil}, {"words", "old", false, nil}, {"new", "words", true, nil},
+	} {
+		if found, err := e.RenameName(t.Context(), rename.from, rename.to); found != rename.found || !errors.Is(err, rename.err) {
+			t.Errorf("%v: %v, %v", rename, found, err)
+		}
+	}
+	if _, found, err := e.Lookup(t.Context(), "new"); found || err != nil {
+		t.Errorf("a name that was renamed: %v, %v", found, err)
+	}
+	if root, found, err := e.Lookup(t.Context(), "words"); !found || !root.Equals(second) || err != nil {
+		t.Errorf("a name that came of renaming: %s, %v, %v", root, found, err)
+	}
 	for _, want := range []bool{true, false} {
 		if found, err := e.RemoveName(t.Context(), "words"); found != want || err != nil {
 			t.Errorf("remove: %v, %v", found, err)
@@ -227,6 +245,9 @@ func TestNames(t *testing.T) {
 	for _, name := range []string{"", "-x", "a b", "a\n", "\xff", first.String(), strings.Repeat("x", 256)} {
 		if err := e.SetName(t.Context(), name, first); err == nil {
 			t.Errorf("the name %q is taken", name)
+		}
+		if _, err := e.RenameName(t.Context(), "a/b", name); err == nil {
+			t.Errorf("the name %q is taken for another", name)
 		}
 	}
 }

@@ -169,6 +169,29 @@ func (s *Store) pinUnder(ctx context.Context, name string, root cid.Cid) error {
 	return s.renamePin(ctx, root, name)
 }
 
+// RenameName lets the name to stand for what is pinned under the name from, and reports
+// whether anything is; stores.ErrNameTaken means that something is pinned under to.
+// Two roots under the name from are an error, as with Lookup.
+func (s *Store) RenameName(ctx context.Context, from, to string) (found bool, err error) {
+	if err := stores.CheckName(to); err != nil {
+		return false, err
+	}
+	s.naming.Lock()
+	defer s.naming.Unlock()
+	root, found, err := s.Lookup(ctx, from)
+	if err != nil || !found {
+		return false, err
+	}
+	taken, err := s.rootsOf(ctx, to)
+	if err != nil {
+		return true, err
+	}
+	if len(taken) > 0 {
+		return true, fmt.Errorf("name %q: %w", to, stores.ErrNameTaken)
+	}
+	return true, s.renamePin(ctx, root, to)
+}
+
 // RemoveName forgets a name, and reports whether it was there. What was pinned under
 // it stays pinned: "ipfs pin rm" lets go of it.
 func (s *Store) RemoveName(ctx context.Context, name string) (found bool, err error) {

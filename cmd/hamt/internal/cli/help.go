@@ -37,19 +37,21 @@ func topicOf(flag *pflag.Flag) string {
 // immaterial are the topics of flags which all verbs take that do not matter for one, so
 // that its help does not list them. Who only reads waits for nobody.
 var immaterial = map[string][]string{
-	"hamt create":      {topicBar},
-	"hamt export":      {topicWait},
-	"hamt names":       {topicBar, topicWait},
-	"hamt names rm":    {topicBar},
-	"hamt names log":   {topicBar, topicWait},
-	"hamt names reset": {topicBar},
-	"hamt prove":       {topicBar},
-	"hamt check":       {topicBar, topicRemote, topicStore},
-	"hamt compact":     {topicBar, topicRemote},
-	"hamt gc":          {topicRemote},
-	"hamt version":     {topicBar, topicRemote, topicStore, topicWait},
-	"hamt help":        {topicBar, topicRemote, topicStore, topicWait},
-	"hamt completion":  {topicBar, topicRemote, topicStore, topicWait},
+	"hamt create":       {topicBar},
+	"hamt export":       {topicWait},
+	"hamt names":        {topicBar, topicWait},
+	"hamt names rm":     {topicBar},
+	"hamt names log":    {topicBar, topicWait},
+	"hamt names reset":  {topicBar},
+	"hamt names set":    {topicBar},
+	"hamt names rename": {topicBar},
+	"hamt prove":        {topicBar},
+	"hamt check":        {topicBar, topicRemote, topicStore},
+	"hamt compact":      {topicBar, topicRemote},
+	"hamt gc":           {topicRemote},
+	"hamt version":      {topicBar, topicRemote, topicStore, topicWait},
+	"hamt help":         {topicBar, topicRemote, topicStore, topicWait},
+	"hamt completion":   {topicBar, topicRemote, topicStore, topicWait},
 }
 
 // matters reports whether the flags of a topic matter for a verb.

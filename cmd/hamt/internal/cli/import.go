@@ -97,7 +97,7 @@ func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to locati
 		}
 	}
 	for _, root := range roots {
-		if err := settle(ctx, s, root, rootRef{}, name); err != nil {
+		if err := a.settle(ctx, s, root, rootRef{}, name); err != nil {
 			return err
 		}
 	}

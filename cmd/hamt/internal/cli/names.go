@@ -18,8 +18,10 @@ func (a *app) namesVerb() *cobra.Command {
 	var null, json bool
 	c := verb(groupStore, "names", "List the names of roots", `
 hamt names
+hamt names set backup people
+hamt names rename backup old
 hamt names log people
-hamt names rm people`, exactly(0), func(ctx context.Context, _ []string) (err error) {
+hamt names rm old`, exactly(0), func(ctx context.Context, _ []string) (err error) {
 		p, err := a.store.chosen()
 		if err != nil {
 			return err
@@ -50,7 +52,7 @@ or that a terminal would obey; those come as JSON strings. With --json all do; w
 	c.Flags().BoolVar(&json, "json", false, `print lines {"name":NAME,"root":{"/":CID}}`)
 	c.Flags().BoolVarP(&null, "null", "0", false, "print names as they are, with a zero byte in place of each newline")
 	c.MarkFlagsMutuallyExclusive("json", "null")
-	c.AddCommand(a.removeNamesVerb(), a.namesLogVerb(), a.resetNameVerb())
+	c.AddCommand(a.setNameVerb(), a.renameVerb(), a.removeNamesVerb(), a.namesLogVerb(), a.resetNameVerb())
 	return c
 }
 

@@ -224,26 +224,40 @@ func (a *app) publish(ctx context.Context, s stores.Writable, m *adl.Node, from 
 	if err != nil {
 		return err
 	}
-	if err := settle(ctx, s, root, from, name); err != nil {
+	if err := a.settle(ctx, s, root, from, name); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(a.out, root)
 	return err
 }
 
-// settle sees to it that a root is in the store to stay, and has its name.
-func settle(ctx context.Context, s stores.Writable, root cid.Cid, from rootRef, name string) error {
+// settle sees to it that a root is in the store to stay, and has its name. It says what
+// the name stood for, if that was another root.
+func (a *app) settle(ctx context.Context, s stores.Writable, root cid.Cid, from rootRef, name string) error {
 	named, _ := s.(stores.Named)
 	switch {
 	case name != "":
 		if named == nil {
 			return errNoNames
 		}
-		return named.SetName(ctx, name, root)
+		return a.setName(ctx, named, name, root)
 	case from.name != "" && named != nil:
 		return named.MoveName(ctx, from.name, from.cid, root)
 	}
 	return s.Publish(ctx, root)
+}
+
+// setName lets a name stand for a root, and says what it stood for.
+func (a *app) setName(ctx context.Context, named stores.Named, name string, root cid.Cid) error {
+	before, found, lookup := named.Lookup(ctx, name)
+	if err := named.SetName(ctx, name, root); err != nil {
+		return err
+	}
+	// What Lookup does not know SetName may all the same.
+	if lookup == nil && found && !before.Equals(root) {
+		a.say(fmt.Sprintf("%s stood for %s before", name, before))
+	}
+	return nil
 }
 
 // lateStore is a store that is opened with the first block that is written.
