@@ -49,7 +49,8 @@ blocks that were written since, all that they link to, and what names stood for.
 
 Links in values are followed as well, in all codecs that are known here. A block that
 is in use and damaged, a pack that is lost, or a block in another codec, whose links
-are not known, is an error, and nothing is given back, but with --force.
+are not known, is an error, and nothing is given back, but with --force. So is a store in which no
+name stands for anything, without --keep: all of it would be given back.
 
 Packs are written anew without the blocks: at most a GiB at a time, and the old ones
 stand until the new ones count, so that it may be interrupted or killed at any time,
@@ -60,7 +61,7 @@ nothing is kept, which is done first. Who reads meanwhile is not disturbed.`
 	flags.StringSliceVar(&g.keep, "keep", nil, "keep this `ROOT`, too; may come again")
 	flags.Var(&g.olderThan, "older-than", "keep what is younger than this `AGE`, such as 12h, 30d or 4w")
 	flags.BoolVar(&g.dryRun, "dry-run", false, "say what would be given back, and do nothing")
-	flags.BoolVar(&g.force, "force", false, "go on where it cannot be known what is in use")
+	flags.BoolVar(&g.force, "force", false, "go on where it cannot be known what is in use, and where nothing is")
 	return g.layout.reading(c)
 }
 
@@ -78,6 +79,9 @@ func (g *gc) collect(ctx context.Context, s *embedded.Store) error {
 		}
 		o.Keep = append(o.Keep, root.cid)
 	}
+	if err := g.keepsSomething(ctx, s); err != nil {
+		return err
+	}
 	done, err := s.Collect(ctx, o)
 	p.end()
 	if err != nil {
@@ -93,6 +97,18 @@ func (g *gc) collect(ctx context.Context, s *embedded.Store) error {
 	}
 	g.app.say(text)
 	return nil
+}
+
+// keepsSomething refuses to give back all that a store has, unless that is insisted
+// on or would not be done: people keep maps by their roots alone, too.
+func (g *gc) keepsSomething(ctx context.Context, s *embedded.Store) error {
+	if len(g.keep) > 0 || g.force || g.dryRun || s.Usage().Blocks == 0 {
+		return nil
+	}
+	for _, err := range s.Names(ctx) {
+		return err // there is one
+	}
+	return usage("no name stands for anything, so that all %d blocks would be given back: give the roots that are to stay with --keep, or --force", s.Usage().Blocks)
 }
 
 // showing shows how far a collection is: first the blocks that are in use, then the
