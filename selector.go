@@ -17,7 +17,7 @@ import (
 // root and ask for the ADL by name (InterpretAs "hamt"): who does not know the
 // name refuses them instead of selecting something else, and a root that is no
 // HAMT is an error. [Register] makes the name known, also where a LinkSystem has
-// [ReifyRoots]; the parameters of a map in a Filecoin layout are given there.
+// [ReifyRoots]; the parameters of a map that does not carry them are given there.
 //
 // Values are followed as go-ipld-prime follows them: one that is a link is
 // replaced by what it links to, seen through the LinkSystem's NodeReifier. So a

@@ -24,7 +24,8 @@ type Block struct {
 // RawBlocks visits all the map's blocks in the order of Blocks, and returns their
 // bytes too: what a copy, or a CAR, is made of. The blocks are those that the
 // walk has loaded ahead; only blocks that are not in DAG-CBOR and not written
-// the canonical way are asked for once more. It is over after an error.
+// the canonical way, or of a node in several blocks, are asked for once more. It is
+// over after an error.
 func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 	return func(yield func(Block, error) bool) {
 		root, err := n.Link()
@@ -54,6 +55,17 @@ func (n *Node) RawBlocks(ctx context.Context) iter.Seq2[Block, error] {
 			}
 			if !yield(b, err) || err != nil {
 				return
+			}
+			for part := range visit.Node().Parts {
+				if b.Link, err = blockio.Link(part); err == nil {
+					b.Bytes, err = writer.Load(ctx, b.Link)
+				}
+				if f, ok := err.(*fault.Error); ok {
+					err = faults.At(f, nil, b.Link, visit.Path())
+				}
+				if !yield(b, err) || err != nil {
+					return
+				}
 			}
 		}
 	}

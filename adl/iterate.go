@@ -124,7 +124,9 @@ func (n *Node) Values(ctx context.Context) iter.Seq2[datamodel.Node, error] {
 }
 
 // Blocks visits the links of all the map's blocks: the root first, then depth
-// first in order of index. Blocks that values link to are not the map's own.
+// first in order of index. Blocks that values link to are not the map's own; those
+// are that a node is kept in which is a UnixFS file of several, and come behind its
+// first.
 func (n *Node) Blocks(ctx context.Context) iter.Seq2[datamodel.Link, error] {
 	return func(yield func(datamodel.Link, error) bool) {
 		root, err := n.Link()
@@ -135,15 +137,21 @@ func (n *Node) Blocks(ctx context.Context) iter.Seq2[datamodel.Link, error] {
 			return
 		}
 		for visit, err := range n.nodes(ctx, n.settings.ReadAhead) {
-			if err == nil && visit.CID() == nil {
-				continue // the root
-			}
-			var link datamodel.Link
-			if err == nil {
-				link, err = blockio.Link(visit.CID())
-			}
-			if !yield(link, err) || err != nil {
+			if err != nil {
+				yield(nil, err)
 				return
+			}
+			if visit.CID() != nil { // below the root
+				link, err := blockio.Link(visit.CID())
+				if !yield(link, err) || err != nil {
+					return
+				}
+			}
+			for part := range visit.Node().Parts {
+				link, err := blockio.Link(part)
+				if !yield(link, err) || err != nil {
+					return
+				}
 			}
 		}
 	}

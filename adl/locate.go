@@ -29,7 +29,9 @@ type Location struct {
 	//
 	// In Filecoin's layouts the root block is a node itself; in the older one
 	// each element is a keyed union, so that "0" (link) or "1" (bucket) follows
-	// on each element's number.
+	// on each element's number. In that of py-hamt the index of an element leads
+	// to it, and from a bucket the key to the value: 9/0/12/zarr.json. No path
+	// leads through nodes that are UnixFS files.
 	Path datamodel.Path
 }
 
@@ -57,7 +59,7 @@ func (n *Node) Locate(ctx context.Context, key []byte) (Location, error) {
 		return Location{}, err
 	}
 	route, err := n.tree.Locate(ctx, key)
-	l := Location{Blocks: []datamodel.Link{root}, Path: block.LayoutOf(n.Params().Layout).Path(route.Way, route.Entry)}
+	l := Location{Blocks: []datamodel.Link{root}, Path: block.LayoutOf(n.Params().Layout).Path(route.Way, key, route.Entry)}
 	for _, binaryCID := range route.Children {
 		link, err := blockio.Link(binaryCID)
 		if err != nil {

@@ -97,8 +97,8 @@ type CacheStats struct {
 
 // Link is the link of the root block. A Node that was reified from decoded
 // data gets it by encoding that data as DAG-CBOR under the link prototype of
-// its children (CIDv1 and sha2-256 where it has none), which is the link it
-// would be stored under; whether it is stored, nobody knows.
+// its children (CIDv1 and the layout's usual hash where it has none), which is the
+// link it would be stored under; whether it is stored, nobody knows.
 func (n *Node) Link() (datamodel.Link, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -109,16 +109,17 @@ func (n *Node) Link() (datamodel.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	block, err := writer.Encode(n.tree.Root().Raw())
+	root, err := writer.Encode(n.tree.Root().Raw())
 	if err != nil {
 		return nil, err
 	}
-	n.link, err = blockio.Link(block.CID)
+	n.link, err = blockio.Link(root.CID)
 	return n.link, err
 }
 
 // LinkPrototype is what the map's blocks are named by: the prototype of the
-// root's link, or where there is none of a child's, or the default.
+// root's link, or where there is none of a child's, or the default. For CIDv0 the
+// nodes are UnixFS files, as those that py-hamt 3.0 to 3.5 writes with sha2-256.
 func (n *Node) LinkPrototype() datamodel.LinkPrototype {
 	return n.tree.LinkPrototype()
 }
@@ -170,8 +171,8 @@ func (n *Node) Length() int64 {
 	return count
 }
 
-// Substrate is the root block as plain data: a HashMapRoot, or in Filecoin's
-// layouts a node. Encoding it as DAG-CBOR gives the root block. That is all it can do
+// Substrate is the root block as plain data: a HashMapRoot, or in the
+// layouts without one a node. Encoding it as DAG-CBOR gives the root block. That is all it can do
 // (else it is absent) where the root block has a value that cannot be decoded.
 func (n *Node) Substrate() datamodel.Node { return newSubstrate(n.tree.Root()) }
 

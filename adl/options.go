@@ -13,7 +13,7 @@ import (
 type Option struct{ apply func(*nodes.Settings) }
 
 // WithParams says which parameters a map has whose blocks do not carry them:
-// one in a Filecoin layout. Zero fields are those of [params.Params]' defaults.
+// one in the layout of Filecoin or of py-hamt. Zero fields are those of [params.Params]' defaults.
 // In the specification's layout, the default, the root block says it all and
 // this option says nothing.
 func WithParams(p params.Params) Option {

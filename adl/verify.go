@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/multiformats/go-multicodec"
@@ -22,10 +23,11 @@ import (
 // Verify loads all blocks and reports every fault, each as a *fault.Error with
 // the link and the path of its block: blocks that are missing, do not match
 // their link or have no valid structure (what is below them stays unseen), and
-// what every lookup tolerates but no canonical tree has: empty buckets,
-// buckets that are not sorted, misplaced keys, nodes that should be a bucket, values
-// that cannot be decoded, an encoding that is not canonical or not the one of the
-// root. No report means that the map is whole
+// what every lookup tolerates but no canonical tree has: empty buckets, overfull
+// ones in layouts that do not say how many entries are too many, buckets that are
+// not sorted, misplaced keys, nodes that should be a bucket, values that cannot be
+// decoded, an encoding that is not canonical or not the one of the root. No report
+// means that the map is whole
 // and canonical: its root is the one that any implementation gives for these
 // entries. Stats is known then.
 //
@@ -78,6 +80,7 @@ func isContextError(err error) bool {
 type verifier struct {
 	node   *Node
 	root   datamodel.Link
+	layout *block.Layout
 	writer *blockio.Writer // makes the blocks that there should be
 }
 
@@ -87,7 +90,7 @@ func newVerifier(n *Node) (*verifier, error) {
 		return nil, err
 	}
 	writer, err := blockio.NewWriter(n.tree.Loader().LinkSystem(), n.LinkPrototype(), math.MaxInt)
-	return &verifier{n, root, writer}, err
+	return &verifier{n, root, block.LayoutOf(n.Params().Layout), writer}, err
 }
 
 // check reports the faults of one node that parsing tolerates.
@@ -112,13 +115,15 @@ func (v *verifier) check(visit *trie.Visit, yield func(error) bool) bool {
 		bucket := node.Bucket(position)
 		if bucket.Len() == 0 {
 			ok = report(faults.New(fault.ErrEmptyBucket, "index %d", index))
+		} else if bucket.Len() > p.BucketSize { // else it was refused
+			ok = report(faults.New(fault.ErrBucketOverfull, "%d entries at index %d, bucketSize %d", bucket.Len(), index, p.BucketSize))
 		}
 		var previous []byte
 		for first := true; ok && bucket.Next(); first = false {
 			if !v.node.tree.Placed(bucket.Key(), visit, index) {
 				ok = report(&fault.Error{Kind: fault.ErrMisplaced, Key: bucket.Key(), Detail: fmt.Sprintf("index %d", index)})
 			}
-			if ok && !first && bytes.Compare(previous, bucket.Key()) > 0 {
+			if ok && !first && v.layout.CompareKeys(previous, bucket.Key()) > 0 {
 				ok = report(faults.New(fault.ErrBucketOrder, "index %d: key %q comes after %q", index, bucket.Key(), previous))
 			}
 			previous = bucket.Key()
@@ -144,6 +149,9 @@ func (v *verifier) canonical(visit *trie.Visit) bool {
 	name := visit.CID()
 	if name == nil {
 		name = []byte(v.root.Binary())
+	}
+	if isFile := len(slices.Collect(node.Parts)) > 0; isFile {
+		return true // it is too large for one block
 	}
 	if v.writer.Prototype().Codec == uint64(multicodec.DagCbor) {
 		return v.writer.Names(name) // the bytes are, by block.Canonical

@@ -221,9 +221,13 @@ func (a *mapAssembler) AssembleEntry(k string) (datamodel.NodeAssembler, error) 
 // bytesOf returns a string's bytes without copying them; nobody writes to them.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// takeKey keeps a key until its value comes; repeated ones are refused, and
-// leave no trace.
+// takeKey keeps a key until its value comes; repeated ones, and those that the
+// layout does not take, are refused and leave no trace.
 func (a *mapAssembler) takeKey(key []byte) error {
+	if err := a.config.layout.CheckKey(key); err != nil {
+		a.state = expectKey
+		return err
+	}
 	slot, taken := a.overlay.Slot(key)
 	if taken {
 		a.state = expectKey

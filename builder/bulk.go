@@ -136,6 +136,9 @@ func (b *Bulk) set(key, raw []byte) error {
 	if b.done {
 		return errBulkDone
 	}
+	if err := b.config.layout.CheckKey(key); err != nil {
+		return err
+	}
 	inline, own, err := b.config.inlineOrBlock(raw)
 	if err != nil {
 		return err

@@ -48,6 +48,11 @@ type Prototype struct {
 	// InlineBytes is the largest value, in bytes of DAG-CBOR, that is kept in
 	// the map's own blocks; larger ones become a block of their own, with a
 	// link in their place. 0 means that all values are kept inline.
+	//
+	// In the layout of py-hamt every value that is no link becomes a block,
+	// whatever InlineBytes is, in no codec (raw): bytes as they are, which py-hamt
+	// reads with values_are_bytes, and anything else in DAG-CBOR, which it reads
+	// without.
 	InlineBytes int
 	// MaxBlockBytes is the largest block that is written; a larger one is a
 	// fault.ErrTooLarge that names the block's path and its largest entries.
@@ -71,6 +76,12 @@ type origin struct {
 	source *blockio.Loader
 	lsys   *linking.LinkSystem
 	params params.Params
+}
+
+// DefaultLinkPrototype returns what names the blocks of maps with some parameters
+// where a prototype has no LinkPrototype.
+func DefaultLinkPrototype(p params.Params) datamodel.LinkPrototype {
+	return blockio.DefaultOf(block.LayoutOf(p.Layout))
 }
 
 // source is that of the origin, unless the prototype has been changed since.
@@ -146,6 +157,7 @@ func init() {
 // build.
 type config struct {
 	Prototype
+	layout      *block.Layout
 	hasher      *keyhash.Hasher
 	blockWriter *blockio.Writer
 	reads       *blockio.Loader // of the maps that are built
@@ -160,7 +172,8 @@ func (p Prototype) open() (*config, error) {
 		return nil, err
 	}
 	p.Params = p.Params.WithDefaults()
-	if block.LayoutOf(p.Params.Layout).ReadOnly {
+	layout := block.LayoutOf(p.Params.Layout)
+	if layout.ReadOnly {
 		return nil, faults.New(fault.ErrReadOnlyLayout, "%s", p.Params.Layout)
 	}
 	hasher, err := keyhash.For(p.Params.HashAlg)
@@ -168,7 +181,7 @@ func (p Prototype) open() (*config, error) {
 		return nil, err
 	}
 	if p.LinkPrototype == nil {
-		p.LinkPrototype = blockio.DefaultLinkPrototype
+		p.LinkPrototype = blockio.DefaultOf(layout)
 	}
 	if p.MaxBlockBytes < 1 {
 		p.MaxBlockBytes = blockio.DefaultMaxWrite
@@ -179,6 +192,9 @@ func (p Prototype) open() (*config, error) {
 	p.read.MaxBlockBytes = max(p.read.MaxBlockBytes, int64(p.MaxBlockBytes)) // what is built can be read
 	if p.Context == nil {
 		p.Context = context.Background()
+	}
+	if blockio.NamesFiles(p.LinkPrototype) && !layout.InFiles {
+		return nil, fmt.Errorf("hamt: nodes are no UnixFS files in layout %s", p.Params.Layout)
 	}
 	blockWriter, err := blockio.NewWriter(p.LinkSystem, p.LinkPrototype, p.MaxBlockBytes)
 	if err != nil {
@@ -196,7 +212,7 @@ func (p Prototype) open() (*config, error) {
 			reads.AllowWeakDigests()
 		}
 	}
-	return &config{p, hasher, blockWriter, reads}, nil
+	return &config{p, layout, hasher, blockWriter, reads}, nil
 }
 
 // node makes the Node of a root that was written: its DAG-CBOR, how many bytes

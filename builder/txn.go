@@ -132,6 +132,9 @@ func (t *Txn) SetRaw(key, dagCBOR []byte) error {
 }
 
 func (t *Txn) set(key, raw []byte) error {
+	if err := t.config.layout.CheckKey(key); err != nil {
+		return err
+	}
 	inline, own, err := t.config.inlineOrBlock(raw)
 	if err != nil {
 		return err

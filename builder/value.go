@@ -1,6 +1,8 @@
 package builder
 
 import (
+	"bytes"
+
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
 
@@ -34,15 +36,31 @@ func (w *config) appendValue(dst []byte, value datamodel.Node, nested *nestedMap
 }
 
 // inlineOrBlock decides whether a value stays inline. Where it is too large for
-// that, it gives the block that the value becomes and the link that stands in
-// its place.
+// that, or the layout links to all values, it gives the block that the value
+// becomes and the link that stands in its place.
 func (w *config) inlineOrBlock(raw []byte) (inline []byte, own *blockio.Block, err error) {
-	if w.InlineBytes < 1 || len(raw) <= w.InlineBytes {
+	var b blockio.Block
+	switch {
+	case w.layout.LinkedValues && w.layout.CheckValue(raw) == nil:
 		return raw, nil, nil
+	case w.layout.LinkedValues:
+		b, err = w.blockWriter.Object(bytes.Clone(content(raw)))
+	case w.InlineBytes < 1 || len(raw) <= w.InlineBytes:
+		return raw, nil, nil
+	default:
+		b, err = w.blockWriter.Encode(bytes.Clone(raw))
 	}
-	b, err := w.blockWriter.Encode(append([]byte(nil), raw...))
 	if err != nil {
 		return nil, nil, err
 	}
 	return cbor.AppendCID(nil, b.CID), &b, nil
+}
+
+// content returns what is kept of a value in a block that is in no codec: of bytes
+// those, of anything else its DAG-CBOR.
+func content(raw []byte) []byte {
+	if from, to, err := cbor.Span(raw, 0, cbor.Bytes); err == nil && to == len(raw) {
+		return raw[from:]
+	}
+	return raw
 }

@@ -89,6 +89,17 @@ func newBlocks(ctx context.Context, a, b *adl.Node, yield func(adl.Block, error)
 			if !yield(block, nil) {
 				return nil
 			}
+			for part := range event.Visit.Node(1).Parts {
+				if block.Link, err = blockio.Link(part); err == nil {
+					block.Bytes, err = writer.Load(ctx, block.Link)
+				}
+				if err != nil {
+					return at(err, B, nil)
+				}
+				if !yield(block, nil) {
+					return nil
+				}
+			}
 		}
 	}
 }

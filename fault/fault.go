@@ -19,13 +19,15 @@ import (
 	"strings"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
+
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // What can be wrong with data that is read. The first group is found whenever
 // a block is loaded.
 var (
-	// ErrNotHAMT: the root is not a HashMapRoot (or, in Filecoin's layouts,
-	// not a node).
+	// ErrNotHAMT: the root is not a HashMapRoot (or, in the layouts without one,
+	// not a node). [OtherLayout] is its cause where it looks like one of those.
 	ErrNotHAMT = errors.New("not a HAMT")
 	// ErrMissing: the store does not have the block, or failed to give it.
 	ErrMissing = errors.New("block cannot be loaded")
@@ -51,7 +53,9 @@ var (
 	// stands there twice. In Filecoin's older layout, where peers wrote unsorted
 	// buckets, those are read, and only verification names them.
 	ErrBucketOrder = errors.New("bucket is not sorted by distinct keys")
-	// ErrBucketOverfull: a bucket has more than bucketSize entries.
+	// ErrBucketOverfull: a bucket has more than bucketSize entries. In a layout
+	// without a root block such a map can be read, since nothing in it says what
+	// its bucketSize is; only verification names it.
 	ErrBucketOverfull = errors.New("bucket has more than bucketSize entries")
 	// ErrEmptyNode: a node below the root has no element.
 	ErrEmptyNode = errors.New("node below the root has no element")
@@ -93,11 +97,22 @@ var (
 	// ErrValue: a value cannot be stored, because it has no valid DAG-CBOR
 	// form (NaN, an absent node, nesting too deep).
 	ErrValue = errors.New("value cannot be stored")
+	// ErrKey: a key cannot be stored: it is not text, in a layout whose keys are.
+	ErrKey = errors.New("key cannot be stored")
 	// ErrRepeatedKey: a key came a second time where it must not.
 	ErrRepeatedKey = errors.New("repeated key")
 	// ErrReadOnlyLayout: the layout can be read but not written.
 	ErrReadOnlyLayout = errors.New("layout can only be read")
 )
+
+// OtherLayout is the cause of an ErrNotHAMT where the root looks like a node in
+// another layout than the one that it was read in.
+type OtherLayout struct{ Layout params.Layout }
+
+// Error names the layout.
+func (o *OtherLayout) Error() string {
+	return fmt.Sprintf("it looks like a node in layout %s", o.Layout)
+}
 
 // Path says where in the tree a node stands: the index taken at each level,
 // from the root down. The root's path is empty.
@@ -132,7 +147,7 @@ type Error struct {
 	// nil where the fault is one of a key or a value, and of no block.
 	Path Path
 	// Key is the key that the fault concerns, where it concerns one
-	// (ErrMisplaced, ErrUndecodable, ErrRepeatedKey); else it is nil.
+	// (ErrMisplaced, ErrUndecodable, ErrKey, ErrRepeatedKey); else it is nil.
 	Key []byte
 	// Detail says more, in words; it may be empty.
 	Detail string

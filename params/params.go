@@ -26,6 +26,12 @@ const (
 	// FilecoinV0 is the older form (go-hamt-ipld v0 to v2, actors v0.9 to v2):
 	// as FilecoinV3, but every element is a keyed union. It can only be read.
 	FilecoinV0
+	// PyHAMT3 is the layout of py-hamt 3: no root block and nothing that carries
+	// the parameters; a node is a list of 256 items, one for each index, where a
+	// bucket is a map from text keys and a child a list of its link alone. Every
+	// value is a link, and the bit width is always 8. Buckets may be larger than
+	// the bucket size that is given, which only matters for writing.
+	PyHAMT3
 )
 
 // layouts has the name of each layout, and its defaults but for the layout itself.
@@ -36,6 +42,7 @@ var layouts = [...]struct {
 	Spec:       {"spec", Params{HashAlg: multicodec.Sha2_256, BitWidth: 8, BucketSize: 3}},
 	FilecoinV3: {"filecoin-v3", Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}},
 	FilecoinV0: {"filecoin-v0", Params{HashAlg: multicodec.Sha2_256, BitWidth: 5, BucketSize: 3}},
+	PyHAMT3:    {"py-hamt-3", Params{HashAlg: multicodec.Blake3, BitWidth: 8, BucketSize: 4}},
 }
 
 // String returns the layout's name as the command writes it.
@@ -103,6 +110,10 @@ func Default() Params { return DefaultsOf(Spec) }
 // width 5, buckets of 3, in the layout of v3.
 func Filecoin() Params { return DefaultsOf(FilecoinV3) }
 
+// PyHAMT returns the parameters that py-hamt 3 has unless told otherwise: BLAKE3,
+// bit width 8, buckets of 4, in its layout.
+func PyHAMT() Params { return DefaultsOf(PyHAMT3) }
+
 // WithHashAlg returns p with the hash of the given code, which may be that of
 // the identity hash.
 func (p Params) WithHashAlg(code multicodec.Code) Params {
@@ -139,6 +150,9 @@ func (p Params) Validate() error {
 	p = p.WithDefaults()
 	if p.BitWidth < MinBitWidth || p.BitWidth > MaxBitWidth {
 		return fmt.Errorf("hamt: bit width %d is not from %d to %d", p.BitWidth, MinBitWidth, MaxBitWidth)
+	}
+	if want := layouts[PyHAMT3].defaults.BitWidth; p.Layout == PyHAMT3 && p.BitWidth != want {
+		return fmt.Errorf("hamt: the bit width is always %d in layout %s", want, PyHAMT3)
 	}
 	if p.BucketSize < 1 {
 		return fmt.Errorf("hamt: bucket size %d is less than 1", p.BucketSize)

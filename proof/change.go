@@ -11,13 +11,13 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
-	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // Change is a change to the entry of a key.
@@ -126,19 +126,28 @@ func checkChanges(changes []Change) error {
 
 // apply returns the root of the map that changes make of a tree.
 func apply(ctx context.Context, t *trie.Tree, changes []Change) (b cid.Cid, err error) {
-	if t.Params().Layout == params.FilecoinV0 {
+	layout := block.LayoutOf(t.Params().Layout)
+	if layout.ReadOnly {
 		return b, faults.New(fault.ErrReadOnlyLayout, "%s", t.Params().Layout)
 	}
 	hasher, err := keyhash.For(t.Params().HashAlg)
 	if err != nil {
 		return b, err
 	}
-	writer, err := blockio.NewWriter(t.Loader().LinkSystem(), t.Link().Prototype(), math.MaxInt)
+	writer, err := blockio.NewWriter(t.Loader().LinkSystem(), blockio.PrototypeOf(t.Link()), math.MaxInt)
 	if err != nil {
 		return b, err
 	}
 	overlay := hashsort.NewOverlay(t.Params(), hasher)
 	for _, c := range changes {
+		if err := layout.CheckKey(c.Key); err != nil {
+			return b, err
+		}
+		if c.Value != nil {
+			if err := layout.CheckValue(c.Value); err != nil {
+				return b, err
+			}
+		}
 		overlay.Set(c.Key, c.Value)
 	}
 	puts := func() trie.Put {

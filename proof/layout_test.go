@@ -34,3 +34,33 @@ func TestFilecoinV0(t *testing.T) {
 		t.Errorf("checked: %v", err)
 	}
 }
+
+// TestPyHAMT: entries and changes are proven in the layout of py-hamt as in any
+// other, and values that it cannot hold are refused.
+func TestPyHAMT(t *testing.T) {
+	sample := hamttest.PyHAMTSample(t, "kept100_fresh")
+	p := params.PyHAMT()
+	m := hamttest.Load(t, sample.Store, sample.Root, hamt.WithParams(p))
+	keys := [][]byte{[]byte("precip/c/0/77"), []byte("absent")}
+	results, err := (proof.Checker{Params: p}).Check(bytes.NewReader(prove(t, m, keys...)), cidOf(sample.Root), keys...)
+	if err != nil || !results[0].Present() || results[1].Present() {
+		t.Errorf("%v, %v", results, err)
+	}
+	changes := []proof.Change{{Key: keys[1], Value: results[0].Value}, {Key: keys[0]}}
+	var out bytes.Buffer
+	changed, err := proof.WriteChange(t.Context(), &out, m, changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (proof.Checker{Params: p}).CheckChange(&out, cidOf(sample.Root), changed, changes); err != nil {
+		t.Error(err)
+	}
+	for kind, change := range map[error]proof.Change{
+		fault.ErrValue: {Key: keys[1], Value: []byte{1}},
+		fault.ErrKey:   {Key: []byte{0xff}, Value: results[0].Value},
+	} {
+		if _, err := proof.WriteChange(t.Context(), io.Discard, m, []proof.Change{change}); !errors.Is(err, kind) {
+			t.Errorf("want %v: %v", kind, err)
+		}
+	}
+}

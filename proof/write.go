@@ -76,7 +76,7 @@ func sourceOf(m *adl.Node) (*source, error) {
 	}
 	// The root is in memory, and where the map came from plain data it may be
 	// nowhere else.
-	writer, err := blockio.NewWriter(s.loader.LinkSystem(), link.Prototype(), math.MaxInt)
+	writer, err := blockio.NewWriter(s.loader.LinkSystem(), blockio.PrototypeOf(link), math.MaxInt)
 	if err != nil {
 		return nil, err
 	}

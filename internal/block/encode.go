@@ -40,24 +40,37 @@ func (e *Encoder) AddLink(index int, binaryCID []byte) {
 	e.data = cbor.AppendCID(e.data, binaryCID)
 }
 
-// AddBucket begins a bucket of n entries; AddEntry adds each, sorted by key.
+// AddBucket begins a bucket of n entries; AddEntry adds each, in the layout's
+// order of keys.
 func (e *Encoder) AddBucket(index, n int) {
 	e.begin(index)
+	if e.layout.slots {
+		e.data = cbor.AppendHead(e.data, cbor.Map, uint64(n))
+		return
+	}
 	e.data = cbor.AppendHead(e.data, cbor.List, uint64(n))
 }
 
-// AddEntry adds an entry to the bucket begun last; value is DAG-CBOR.
+// AddEntry adds an entry to the bucket begun last, once CheckKey and CheckValue
+// of the layout have nothing against it; value is DAG-CBOR.
 func (e *Encoder) AddEntry(key, value []byte) {
-	e.data = append(e.data, cbor.List|2)
-	e.data = cbor.AppendBytes(e.data, key)
+	if e.layout.slots {
+		e.data = append(cbor.AppendHead(e.data, cbor.String, uint64(len(key))), key...)
+	} else {
+		e.data = append(e.data, cbor.List|2)
+		e.data = cbor.AppendBytes(e.data, key)
+	}
 	e.data = append(e.data, value...)
 }
 
-// AddElements adds elements as they are encoded in another node, at ascending
-// indexes.
+// AddElements adds elements as [Node.Elements] returns them, at ascending indexes.
 func (e *Encoder) AddElements(indexes []int, encoded []byte) {
 	for _, index := range indexes {
 		e.begin(index)
+	}
+	if e.layout.slots {
+		e.addSlots(len(indexes), encoded)
+		return
 	}
 	e.data = append(e.data, encoded...)
 }
@@ -73,6 +86,9 @@ func (e *Encoder) Join(other *Encoder) {
 
 // Append appends the block of a node below the root.
 func (e *Encoder) Append(dst []byte) []byte {
+	if e.layout.slots {
+		return e.slots(dst)
+	}
 	dst = append(dst, cbor.List|2)
 	if e.layout.bigEndian {
 		dst = cbor.AppendBytes(dst, appendBigEndian(nil, e.bitmap))

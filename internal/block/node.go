@@ -25,7 +25,7 @@ import (
 // cache notes in it changes: see [Cached].
 type Node struct {
 	// What a lookup reads comes first: together it is one cache line.
-	memory       []byte                        // the index, the block, and in Filecoin's layouts the bitmap
+	memory       []byte                        // the index, the block, and the bitmap where it is not in that
 	children     atomic.Pointer[childPointers] // for Cached; nil while the node points to none
 	bitmap       span                          // in memory: 2^bitWidth bits, least significant bit first in each byte
 	count        uint32                        // elements
@@ -33,8 +33,10 @@ type Node struct {
 	used         atomic.Bool                   // for Cached
 	nonCanonical bool                          // readable, but not in canonical DAG-CBOR
 	empty        bool                          // there is a bucket without entries
-	unsorted     bool                          // there is a bucket whose keys are not in order
+	unsorted     bool                          // there is a bucket whose keys are not in the order of their bytes
 	undecodable  bool                          // there is a value of which only the end is known
+	overfull     bool                          // there is one with more than bucketSize entries
+	parts        bool                          // behind the bitmap, names of more blocks: see SetParts
 	entries      uint32                        // in buckets
 	rawBytes     uint32                        // length of the block in DAG-CBOR
 
@@ -72,6 +74,30 @@ func (n *Node) Stored() int { return int(n.stored) }
 // node is shared.
 func (n *Node) SetStored(length int) { n.stored = uint32(length) }
 
+// SetParts notes the binary CIDs of more blocks that the node is kept in, each behind
+// its length as a varint. It is for nodes without a bitmap of their own (py-hamt's),
+// and must be called before the node is shared.
+func (n *Node) SetParts(parts []byte) {
+	n.memory = append(n.memory[:n.bitmap.to:n.bitmap.to], parts...)
+	n.parts = true
+}
+
+// Parts visits the binary CIDs of the blocks that the node is kept in besides its
+// own: none, nearly always.
+func (n *Node) Parts(yield func(binaryCID []byte) bool) {
+	if !n.parts {
+		return
+	}
+	for rest := n.memory[n.bitmap.to:]; len(rest) > 0; {
+		length, width := binary.Uvarint(rest)
+		end := width + int(length)
+		if !yield(rest[width:end:end]) {
+			return
+		}
+		rest = rest[end:]
+	}
+}
+
 // Len returns the number of elements.
 func (n *Node) Len() int { return int(n.count) }
 
@@ -85,16 +111,18 @@ func (n *Node) Links() int { return int(n.links) }
 // canonical DAG-CBOR.
 func (n *Node) NonCanonical() bool { return n.nonCanonical }
 
-// Unsorted reports whether the keys of at least one bucket are not in order, as
-// they may be in Filecoin's older layout.
+// Unsorted reports whether the keys of at least one bucket are not in the order of
+// their bytes. In the layout of py-hamt they have another, and in Filecoin's older one
+// they may have none.
 func (n *Node) Unsorted() bool { return n.unsorted }
 
 // Undecodable reports whether there are values that may be impossible to decode: they
 // have an end, and cbor.Skip does not accept them.
 func (n *Node) Undecodable() bool { return n.undecodable }
 
-// HasEmptyBucket reports whether at least one bucket has no entry.
-func (n *Node) HasEmptyBucket() bool { return n.empty }
+// HasOddBucket reports whether at least one bucket has no entry, or more than
+// bucketSize.
+func (n *Node) HasOddBucket() bool { return n.empty || n.overfull }
 
 // Find returns the position in the data of the element at index, or false if
 // there is none.
@@ -171,7 +199,11 @@ func (b *Bucket) Next() bool {
 	b.left--
 	from, to, end, ok := cbor.PlainEntry(b.raw, b.off)
 	if !ok {
-		from, to, _ = cbor.Span(b.raw, b.off+1, cbor.Bytes) // behind the head of a list of two
+		if b.raw[b.off]&0xe0 == cbor.String { // in a map
+			from, to, _ = cbor.Span(b.raw, b.off, cbor.String)
+		} else {
+			from, to, _ = cbor.Span(b.raw, b.off+1, cbor.Bytes) // behind the head of a list of two
+		}
 		var err error
 		if end, _, err = cbor.Skip(b.raw, to, 0); err != nil {
 			end, _ = cbor.Extent(b.raw, to)

@@ -82,7 +82,10 @@ func (p *parser) whole() (*Node, error) {
 }
 
 func (p *parser) block() error {
-	if p.isRoot && p.layout.rootMap {
+	switch {
+	case p.layout.slots:
+		return p.slots()
+	case p.isRoot && p.layout.rootMap:
 		return p.root()
 	}
 	return p.node()
@@ -119,7 +122,16 @@ func (p *parser) root() error {
 		return malformed(err)
 	}
 	if major != cbor.Map || fields != uint64(len(rootFields)) {
-		return p.notHAMT("the root is not a map of the three fields of a HashMapRoot")
+		err := p.notHAMT("the root is not a map of the three fields of a HashMapRoot")
+		if f, ok := err.(*fault.Error); ok && f.Kind == fault.ErrNotHAMT && major == cbor.List {
+			switch fields {
+			case tupleOfNode:
+				f.Cause = &fault.OtherLayout{Layout: params.FilecoinV3}
+			case slotsOfNode:
+				f.Cause = &fault.OtherLayout{Layout: params.PyHAMT3}
+			}
+		}
+		return err
 	}
 	p.off = next
 	at := [len(rootFields)]int{} // where the value of each field is; 0 for not seen
@@ -207,9 +219,12 @@ func (p *parser) notHAMT(why string) error {
 
 func malformed(err error) error { return &fault.Error{Kind: fault.ErrMalformed, Cause: err} }
 
+// tupleOfNode is the length of a HashMapNode.
+const tupleOfNode = 2
+
 // node parses a HashMapNode: a list of the bitmap and the data.
 func (p *parser) node() error {
-	if err := p.list(2, "node"); err != nil {
+	if err := p.list(tupleOfNode, "node"); err != nil {
 		return err
 	}
 	from, to, err := cbor.Span(p.raw, p.off, cbor.Bytes)

@@ -97,13 +97,13 @@ func (l *Loader) Root(ctx context.Context, link datamodel.Link, given params.Par
 		return nil, given, faults.New(fault.ErrMissing, "link %v is not a CID", link)
 	}
 	began := time.Now()
-	buffer, err := l.read(ctx, cl)
+	u, err := l.readNode(ctx, cl, given)
 	l.took(time.Since(began)) // so that what is below it can be loaded together at once
 	if err != nil {
 		return nil, given, err
 	}
 	p := given
-	node, err := l.parse(cl, buffer, func(dagCBOR []byte) (node *block.Node, err error) {
+	node, err := l.parse(u, func(dagCBOR []byte) (node *block.Node, err error) {
 		node, p, err = block.ParseRoot(dagCBOR, given)
 		return node, err
 	})
@@ -151,36 +151,36 @@ func (l *Loader) Child(ctx context.Context, parent *block.Node, position int, p 
 // fetch loads and parses a node below the root, and offers it to the cache.
 func (l *Loader) fetch(ctx context.Context, hash uint64, binaryCID []byte, p params.Params, retain Retention) (*block.Node, error) {
 	return l.flights.Do(ctx, binaryCID, func() (*block.Node, error) {
-		link, buffer, err := l.readChild(ctx, binaryCID)
+		u, err := l.readChild(ctx, binaryCID, p)
 		if err != nil {
 			return nil, err
 		}
-		return l.parseChild(hash, link, buffer, p, retain)
+		return l.parseChild(hash, u, p, retain)
 	})
 }
 
 // readChild reads the block of a node below the root.
-func (l *Loader) readChild(ctx context.Context, binaryCID []byte) (link cidlink.Link, buffer *[]byte, err error) {
+func (l *Loader) readChild(ctx context.Context, binaryCID []byte, p params.Params) (unparsed, error) {
 	began := time.Now()
 	defer func() { l.took(time.Since(began)) }()
-	if link.Cid, err = cid.Cast(binaryCID); err != nil {
-		return link, nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
+	c, err := cid.Cast(binaryCID)
+	if err != nil {
+		return unparsed{}, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
 	}
-	buffer, err = l.read(ctx, link)
-	return link, buffer, err
+	return l.readNode(ctx, cidlink.Link{Cid: c}, p)
 }
 
 // parseChild checks and parses that block, puts the buffer back into its pool,
 // and adds the node to the cache.
-func (l *Loader) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p params.Params, retain Retention) (*block.Node, error) {
-	node, err := l.parse(link, buffer, func(dagCBOR []byte) (*block.Node, error) {
+func (l *Loader) parseChild(hash uint64, u unparsed, p params.Params, retain Retention) (*block.Node, error) {
+	node, err := l.parse(u, func(dagCBOR []byte) (*block.Node, error) {
 		return block.Parse(dagCBOR, p)
 	})
 	if err != nil {
 		return nil, err
 	}
 	if retain == Keep || retain == KeepIfRoom && l.mean.Load() > int64(worthKeeping) {
-		l.cache.add(hash, link.KeyString(), node, retain == Keep)
+		l.cache.add(hash, u.link.KeyString(), node, retain == Keep)
 	}
 	return node, nil
 }
@@ -190,7 +190,12 @@ func (l *Loader) parseChild(hash uint64, link cidlink.Link, buffer *[]byte, p pa
 func (l *Loader) ParseForeign(link cidlink.Link, raw []byte, p params.Params, isRoot bool) (*block.Node, error) {
 	if link.Prefix().Codec != uint64(multicodec.DagCbor) {
 		var err error
-		if raw, err = l.transcode(link, raw); err != nil {
+		if block.LayoutOf(p.Layout).InFiles && link.Prefix().Codec == uint64(multicodec.DagPb) {
+			raw, err = onlyBlock(raw)
+		} else {
+			raw, err = l.transcode(link, raw)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -204,7 +209,11 @@ func (l *Loader) ParseForeign(link cidlink.Link, raw []byte, p params.Params, is
 // parse checks a block against its link, unless the LinkSystem trusts its storage,
 // and calls parse with the block's DAG-CBOR, whatever its own codec is. It puts
 // the buffer back into its pool.
-func (l *Loader) parse(link cidlink.Link, buffer *[]byte, parse func(dagCBOR []byte) (*block.Node, error)) (*block.Node, error) {
+func (l *Loader) parse(u unparsed, parse func(dagCBOR []byte) (*block.Node, error)) (*block.Node, error) {
+	if u.file != nil {
+		return u.file.parse(*u.buffer, parse)
+	}
+	link, buffer := u.link, u.buffer
 	defer putBuffer(buffer)
 	dagCBOR, stored := *buffer, len(*buffer)
 	if !l.lsys.TrustedStorage {

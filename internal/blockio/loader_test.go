@@ -183,14 +183,14 @@ func TestChildIsShared(t *testing.T) {
 func TestReadThenParse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := loadRoot(t, 0)
-		child, read, err := l.Read(t.Context(), l.root, l.position)
+		child, read, err := l.Read(t.Context(), l.root, l.position, hamttest.ManyLevels())
 		if child != nil || !read.IsRead() || err != nil {
 			t.Fatalf("Read returned %v, %v, %v", child, read.IsRead(), err)
 		}
 		if want := len(l.store.Block(hamttest.Must(blockio.Link(l.root.Link(l.position))))); read.Len() != want {
 			t.Errorf("%d bytes, want %d", read.Len(), want)
 		}
-		if child, second, err := l.Read(t.Context(), l.root, l.position); child != nil || second.IsRead() || err != nil {
+		if child, second, err := l.Read(t.Context(), l.root, l.position, hamttest.ManyLevels()); child != nil || second.IsRead() || err != nil {
 			t.Errorf("Read of what is under way returned %v, %v, %v", child, second.IsRead(), err)
 		}
 		waiter := make(chan *block.Node)
@@ -212,20 +212,20 @@ func TestReadThenParse(t *testing.T) {
 func TestReadFails(t *testing.T) {
 	l := loadRoot(t, 1<<20)
 	l.store.OnRead = func(datamodel.Link, []byte) ([]byte, error) { return nil, hamttest.ErrStore }
-	if _, read, err := l.Read(t.Context(), l.root, l.position); read.IsRead() || !errors.Is(err, fault.ErrMissing) || !errors.Is(err, hamttest.ErrStore) {
+	if _, read, err := l.Read(t.Context(), l.root, l.position, hamttest.ManyLevels()); read.IsRead() || !errors.Is(err, fault.ErrMissing) || !errors.Is(err, hamttest.ErrStore) {
 		t.Errorf("Read returned %v, %v", read.IsRead(), err)
 	}
 	func() {
 		defer func() { recover() }()
 		l.store.OnRead = func(datamodel.Link, []byte) ([]byte, error) { panic("no store") }
-		l.Read(t.Context(), l.root, l.position)
+		l.Read(t.Context(), l.root, l.position, hamttest.ManyLevels())
 	}()
 	l.store.OnRead = nil
 	child, err := l.child(t, l.root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, read, err := l.Read(t.Context(), l.root, l.position); got != child || read.IsRead() || err != nil {
+	if got, read, err := l.Read(t.Context(), l.root, l.position, hamttest.ManyLevels()); got != child || read.IsRead() || err != nil {
 		t.Errorf("Read of what is in memory returned %v, %v, %v", got, read.IsRead(), err)
 	}
 }

@@ -3,8 +3,6 @@ package blockio
 import (
 	"context"
 
-	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
-
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/flight"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -13,17 +11,16 @@ import (
 // Unparsed is the block of a child node, which has been read and is to be
 // checked and parsed. The zero value is none.
 type Unparsed struct {
+	unparsed
 	flight *flight.Load[*block.Node]
 	hash   uint64 // of the link, for the cache
-	link   cidlink.Link
-	buffer *[]byte
 }
 
 // Read is the first half of Child, for walks: it reads the block and leaves
 // checking and parsing to Parse, which must be called. It returns a child that is
 // in memory at once. It returns neither if the child is being loaded by somebody
 // else, since Read does not wait.
-func (l *Loader) Read(ctx context.Context, parent *block.Node, position int) (child *block.Node, u Unparsed, err error) {
+func (l *Loader) Read(ctx context.Context, parent *block.Node, position int, p params.Params) (child *block.Node, u Unparsed, err error) {
 	if child := l.cache.peek(parent, position); child != nil {
 		return child, Unparsed{}, nil
 	}
@@ -41,18 +38,18 @@ func (l *Loader) Read(ctx context.Context, parent *block.Node, position int) (ch
 			l.flights.End(mine)
 		}
 	}()
-	link, buffer, err := l.readChild(ctx, binaryCID)
+	read, err := l.readChild(ctx, binaryCID, p)
 	if err != nil {
 		mine.Set(nil, err, ctx.Err() != nil)
 		return nil, Unparsed{}, err
 	}
-	return nil, Unparsed{mine, hash, link, buffer}, nil
+	return nil, Unparsed{read, mine, hash}, nil
 }
 
 // Parse is the second half of Child. It may be called by any goroutine.
 func (l *Loader) Parse(u Unparsed, p params.Params) (*block.Node, error) {
 	defer l.flights.End(u.flight)
-	node, err := l.parseChild(u.hash, u.link, u.buffer, p, KeepIfRoom)
+	node, err := l.parseChild(u.hash, u.unparsed, p, KeepIfRoom)
 	u.flight.Set(node, err, false)
 	return node, err
 }

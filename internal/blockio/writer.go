@@ -19,6 +19,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/unixfs"
 )
 
 // DefaultMaxWrite is the largest block that is written unless told otherwise,
@@ -31,9 +32,11 @@ const DefaultMaxWrite = 1 << 20
 type Writer struct {
 	lsys      linking.LinkSystem
 	prototype cidlink.LinkPrototype
-	encode    codec.Encoder // nil for DAG-CBOR, which blocks are in already
+	encode    codec.Encoder // nil for DAG-CBOR, which blocks are in already, and for files
+	files     bool          // a block is a UnixFS file, of which the DAG-CBOR is the content
 	maxWrite  int
 	prefix    []byte // version, codec and hash code of every CID
+	objects   []byte // those of blocks in no codec
 }
 
 // Block is a block under its name.
@@ -43,17 +46,28 @@ type Block struct {
 }
 
 // NewWriter returns a writer that writes blocks named by the link prototype, which
-// must be for CIDv1 and for a codec and a hash that the LinkSystem knows.
+// must be for CIDv1 and for a codec and a hash that the LinkSystem knows, or for
+// CIDv0: those are UnixFS files.
 func NewWriter(lsys *linking.LinkSystem, lp datamodel.LinkPrototype, maxWrite int) (*Writer, error) {
 	prototype, ok := lp.(cidlink.LinkPrototype)
 	if !ok {
 		return nil, fmt.Errorf("hamt: link prototype is a %T, not a cidlink.LinkPrototype", lp)
 	}
-	if prototype.Version != 1 {
-		return nil, fmt.Errorf("hamt: link prototype is for CIDv%d, and only CIDv1 names blocks of any codec", prototype.Version)
-	}
 	prototype = Normal(prototype)
 	w := &Writer{lsys: *lsys, prototype: prototype, maxWrite: maxWrite}
+	switch {
+	case prototype.Version == 0 && NamesFiles(prototype):
+		if prototype.MhType != uint64(multicodec.Sha2_256) || prototype.MhLength != sha256.Size {
+			return nil, fmt.Errorf("hamt: link prototype is for CIDv0, which is for sha2-256 alone")
+		}
+		w.files = true
+		w.prefix = binary.AppendUvarint(w.prefix, prototype.MhType)
+		return w, nil
+	case prototype.Version != 1:
+		return nil, fmt.Errorf("hamt: link prototype is for CIDv%d, and only CIDv1 names blocks of any codec", prototype.Version)
+	case NamesFiles(prototype):
+		return nil, fmt.Errorf("hamt: link prototype is for dag-pb under CIDv1, and nodes that are UnixFS files are named by CIDv0")
+	}
 	if prototype.Codec != uint64(multicodec.DagCbor) {
 		encode, err := chooseEncoder(&w.lsys, prototype)
 		if err != nil {
@@ -66,10 +80,15 @@ func NewWriter(lsys *linking.LinkSystem, lp datamodel.LinkPrototype, maxWrite in
 			return nil, fmt.Errorf("hamt: no hash function for the link prototype: %w", err)
 		}
 	}
-	w.prefix = binary.AppendUvarint(w.prefix, prototype.Version)
-	w.prefix = binary.AppendUvarint(w.prefix, prototype.Codec)
-	w.prefix = binary.AppendUvarint(w.prefix, prototype.MhType)
+	w.prefix = prefixOf(prototype.Codec, prototype.MhType)
+	w.objects = prefixOf(uint64(multicodec.Raw), prototype.MhType)
 	return w, nil
+}
+
+// prefixOf returns what a binary CIDv1 begins with.
+func prefixOf(codec, hash uint64) []byte {
+	prefix := binary.AppendUvarint([]byte{1}, codec)
+	return binary.AppendUvarint(prefix, hash)
 }
 
 // Prototype returns the link prototype that blocks are named by.
@@ -78,6 +97,9 @@ func (w *Writer) Prototype() cidlink.LinkPrototype { return w.prototype }
 // Encode returns the block of some DAG-CBOR: in the writer's codec and under its
 // name. Nothing is written. The block keeps raw if the codec is DAG-CBOR.
 func (w *Writer) Encode(raw []byte) (Block, error) {
+	if w.files {
+		return w.named(unixfs.Append(nil, raw), w.prefix)
+	}
 	encoded := raw
 	if w.encode != nil {
 		node, err := cbor.Decode(raw)
@@ -90,6 +112,24 @@ func (w *Writer) Encode(raw []byte) (Block, error) {
 		}
 		encoded = buffer.Bytes()
 	}
+	b, err := w.named(encoded, w.prefix)
+	if err == nil && w.encode != nil {
+		err = w.checkReadable(b.CID, encoded, raw)
+	}
+	return b, err
+}
+
+// Object returns the block of some bytes in no codec, under the writer's hash; a
+// UnixFS file where its other blocks are. The block may keep content.
+func (w *Writer) Object(content []byte) (Block, error) {
+	if w.files {
+		return w.named(unixfs.Append(nil, content), w.prefix)
+	}
+	return w.named(content, w.objects)
+}
+
+// named returns a block with the name that begins with a prefix.
+func (w *Writer) named(encoded, prefix []byte) (Block, error) {
 	if len(encoded) > w.maxWrite {
 		return Block{}, faults.New(fault.ErrTooLarge, "%d bytes, and the limit is %d", len(encoded), w.maxWrite)
 	}
@@ -98,10 +138,7 @@ func (w *Writer) Encode(raw []byte) (Block, error) {
 			return Block{}, err
 		}
 	}
-	name, err := w.name(encoded)
-	if err == nil && w.encode != nil {
-		err = w.checkReadable(name, encoded, raw)
-	}
+	name, err := w.name(encoded, prefix)
 	return Block{CID: name, Bytes: encoded}, err
 }
 
@@ -115,6 +152,11 @@ func (w *Writer) Stored(ctx context.Context, link datamodel.Link, node *block.No
 	if encoded, err := w.Encode(node.Raw()); err == nil && string(encoded.CID) == link.Binary() {
 		return encoded.Bytes, nil
 	}
+	return w.Load(ctx, link)
+}
+
+// Load returns the bytes of a block as the store has them. Faults come without path.
+func (w *Writer) Load(ctx context.Context, link datamodel.Link) ([]byte, error) {
 	raw, err := w.lsys.LoadRaw(linking.LinkContext{Ctx: ctx}, link)
 	if err != nil && ctx.Err() == nil {
 		err = &fault.Error{Kind: fault.ErrMissing, Cause: err}
@@ -145,17 +187,17 @@ func (w *Writer) checkReadable(name, encoded, raw []byte) error {
 }
 
 // name computes the binary CID of a block's bytes.
-func (w *Writer) name(encoded []byte) ([]byte, error) {
+func (w *Writer) name(encoded, prefix []byte) ([]byte, error) {
 	if w.prototype.MhType == uint64(multicodec.Sha2_256) {
 		digest := sha256.Sum256(encoded)
-		return w.withDigest(digest[:])
+		return w.withDigest(prefix, digest[:])
 	}
 	hasher, err := chooseHasher(&w.lsys, w.prototype)
 	if err != nil {
 		return nil, fmt.Errorf("hamt: no hash function for the link prototype: %w", err)
 	}
 	hasher.Write(encoded)
-	return w.withDigest(hasher.Sum(nil))
+	return w.withDigest(prefix, hasher.Sum(nil))
 }
 
 // Names reports whether a binary CID is of the writer's version, codec and hash.
@@ -169,7 +211,7 @@ func (w *Writer) Names(binaryCID []byte) bool {
 	return width > 0 && (n < 0 || w.prototype.MhType == uint64(multicodec.Identity) || uint64(n) == length)
 }
 
-func (w *Writer) withDigest(digest []byte) ([]byte, error) {
+func (w *Writer) withDigest(prefix, digest []byte) ([]byte, error) {
 	n := w.prototype.MhLength
 	if n < 0 || w.prototype.MhType == uint64(multicodec.Identity) {
 		n = len(digest)
@@ -177,8 +219,8 @@ func (w *Writer) withDigest(digest []byte) ([]byte, error) {
 	if n > len(digest) {
 		return nil, fmt.Errorf("hamt: link prototype wants a digest of %d bytes, and the hash has %d", n, len(digest))
 	}
-	name := make([]byte, 0, len(w.prefix)+binary.MaxVarintLen16+n)
-	name = append(name, w.prefix...)
+	name := make([]byte, 0, len(prefix)+binary.MaxVarintLen16+n)
+	name = append(name, prefix...)
 	name = binary.AppendUvarint(name, uint64(n))
 	return append(name, digest[:n]...), nil
 }

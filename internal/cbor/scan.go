@@ -8,7 +8,6 @@
 package cbor
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -138,7 +137,7 @@ func Link(raw []byte, off int) (from, to int, err error) {
 		return 0, 0, errors.New("link without the binary multibase prefix")
 	}
 	from++
-	if IsPlainCID(raw[from:to]) {
+	if isUsualCID(raw[from:to]) {
 		return from, to, nil
 	}
 	if _, err := cid.Cast(raw[from:to]); err != nil {
@@ -218,6 +217,19 @@ func looseHead(raw []byte, off int) (major byte, arg uint64, next int, err error
 // 1, a codec below 0x80, sha2-256. Those need no cid.Cast, which allocates.
 func IsPlainCID[Binary ~string | ~[]byte](b Binary) bool {
 	return len(b) == 36 && b[0] == 1 && b[1] < 0x80 && b[2] == 0x12 && b[3] == 32
+}
+
+// isUsualCID reports whether a CID is of version 1 or 0 with single bytes for the
+// codec and the hash and a digest of 32 bytes: it is valid, and need not be cast to
+// know that.
+func isUsualCID(b []byte) bool {
+	switch len(b) {
+	case 36:
+		return b[0] == 1 && b[1] < 0x80 && b[2] < 0x80 && b[3] == 32
+	case 34:
+		return b[0] == 0x12 && b[1] == 32
+	}
+	return false
 }
 
 // PlainLink reads the link at off if it has the form that nearly every link has: to
@@ -331,7 +343,7 @@ func skipMap(raw []byte, off, n, depth int) (next int, nonCanonical bool, err er
 			return 0, false, fmt.Errorf("map key: %w", err)
 		}
 		key := raw[from:to]
-		if seen == nil && len(keys) > 0 && !keyBefore(keys[len(keys)-1], key) {
+		if seen == nil && len(keys) > 0 && CompareKeys(keys[len(keys)-1], key) >= 0 {
 			nonCanonical = true
 			seen = map[string]struct{}{} // not of n: that is only what the block claims
 			for _, k := range keys {
@@ -352,15 +364,6 @@ func skipMap(raw []byte, off, n, depth int) (next int, nonCanonical bool, err er
 		nonCanonical = nonCanonical || l
 	}
 	return off, nonCanonical, nil
-}
-
-// keyBefore reports whether a comes before b in DAG-CBOR's order of map keys:
-// shorter first, then by bytes.
-func keyBefore(a, b []byte) bool {
-	if len(a) != len(b) {
-		return len(a) < len(b)
-	}
-	return bytes.Compare(a, b) < 0
 }
 
 func skipSimple(raw []byte, off int) (next int, nonCanonical bool, err error) {

@@ -220,7 +220,7 @@ func appendMap(dst []byte, m datamodel.Node, replace func(datamodel.Node) (datam
 			return dst, err
 		}
 		e.to = len(dst)
-		sorted = sorted && (len(entries) == 0 || compareKeys(entries[len(entries)-1].key, e.key) < 0)
+		sorted = sorted && (len(entries) == 0 || CompareKeys(entries[len(entries)-1].key, e.key) < 0)
 		entries = append(entries, e)
 	}
 	var count [9]byte
@@ -231,7 +231,7 @@ func appendMap(dst []byte, m datamodel.Node, replace func(datamodel.Node) (datam
 		copy(dst[head:], count[:n])
 		return dst, nil
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return compareKeys(a.key, b.key) })
+	slices.SortStableFunc(entries, func(a, b entry) int { return CompareKeys(a.key, b.key) })
 	unsorted := bytes.Clone(dst[head:])
 	dst = append(dst[:head], count[:n]...)
 	for _, e := range entries {
@@ -240,12 +240,17 @@ func appendMap(dst []byte, m datamodel.Node, replace func(datamodel.Node) (datam
 	return dst, nil
 }
 
-// compareKeys orders keys of maps as DAG-CBOR does: shorter ones first.
-func compareKeys(a, b string) int {
-	if c := cmp.Compare(len(a), len(b)); c != 0 {
-		return c
+// CompareKeys orders keys of maps as DAG-CBOR does: shorter ones first.
+func CompareKeys[Key ~string | ~[]byte](a, b Key) int {
+	switch {
+	case len(a) != len(b):
+		return cmp.Compare(len(a), len(b))
+	case string(a) < string(b):
+		return -1
+	case string(a) > string(b):
+		return 1
 	}
-	return cmp.Compare(a, b)
+	return 0
 }
 
 // Check returns fault.ErrValue unless raw is exactly one value in canonical

@@ -85,8 +85,12 @@ func runScript(t *testing.T, script []byte) {
 		BitWidth:   3 + int(m.next())%14,
 		BucketSize: 1 + int(m.next())%8,
 	}
+	form := m.next() % 3
+	if form == 2 {
+		p.Layout, p.BitWidth = params.PyHAMT3, 8
+	}
 	m.prototype = builder.Prototype{Params: p, LinkSystem: m.store.LinkSystem()}
-	if m.next()%2 == 1 {
+	if form == 1 {
 		m.prototype.InlineBytes = 20
 	}
 	m.txn = hamttest.Must(m.prototype.NewTxn())
@@ -141,6 +145,9 @@ func (m *machine) operation() {
 // several levels, and they are of one length, without which a short key would
 // have no tree.
 func (m *machine) key(b byte) []byte {
+	if m.prototype.Params.Layout == params.PyHAMT3 { // all keys are text
+		return []byte("key" + string(rune(b)))
+	}
 	if m.prototype.Params.HashAlg == multicodec.Identity {
 		return []byte{0, 7, b & 0xc0, 0, b & 0x30, b & 0x0f}
 	}
@@ -173,6 +180,15 @@ func (m *machine) value(b byte) datamodel.Node {
 // stored is what stands in the map for a value.
 func (m *machine) stored(value datamodel.Node) datamodel.Node {
 	raw := hamttest.Must(ipld.Encode(value, dagcbor.Encode))
+	if m.prototype.Params.Layout == params.PyHAMT3 {
+		switch value.Kind() {
+		case datamodel.Kind_Link:
+			return value
+		case datamodel.Kind_Bytes:
+			raw = hamttest.Must(value.AsBytes())
+		}
+		return basicnode.NewLink(hamttest.PyHAMTLink(multicodec.Raw, raw))
+	}
 	if m.prototype.InlineBytes == 0 || len(raw) <= m.prototype.InlineBytes {
 		return value
 	}
@@ -318,7 +334,7 @@ func (m *machine) expectWrites(writes []string, next *adl.Node) {
 			m.t.Fatalf("block %s was written twice", name)
 		}
 		done[name] = true
-		if m.prototype.InlineBytes > 0 && ownValues[name] {
+		if (m.prototype.InlineBytes > 0 || m.prototype.Params.Layout == params.PyHAMT3) && ownValues[name] {
 			continue
 		}
 		if !want[name] {
@@ -344,7 +360,7 @@ func (m *machine) expectWrites(writes []string, next *adl.Node) {
 func (m *machine) childrenOf(name string) (children []string) {
 	m.t.Helper()
 	raw := m.store.Block(hamttest.LinkTo(m.t, name))
-	n, _, err := block.ParseRoot(raw, params.Params{})
+	n, _, err := block.ParseRoot(raw, m.prototype.Params)
 	if err != nil {
 		if n, err = block.Parse(raw, m.prototype.Params); err != nil {
 			m.t.Fatal(err)
@@ -404,7 +420,7 @@ func (m *machine) load(v version) *adl.Node {
 	if nodes.OriginOf(v.node).Tree.Link() == nil { // the empty map that was never written
 		return v.node
 	}
-	node, err := hamt.Load(m.t.Context(), m.prototype.LinkSystem, nodes.OriginOf(v.node).Tree.Link())
+	node, err := hamt.Load(m.t.Context(), m.prototype.LinkSystem, nodes.OriginOf(v.node).Tree.Link(), hamt.WithParams(m.prototype.Params))
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -496,6 +512,9 @@ var scripts = map[string][]byte{
 	"no hash bits left":             {3, 0, 2, 0, 9, 0, 0, 11, 0, 0, 0, 11},
 	"values of their own, replaced": {0, 5, 2, 1, 0, 0, 1, 0, 0, 9, 11, 0, 0, 1, 11, 5, 0, 11},
 	"two branches":                  {0, 5, 2, 0, 9, 0, 0, 11, 9, 64, 1, 11, 15, 1, 9, 128, 2, 11, 15, 0, 4, 1, 1, 11},
+	"py-hamt, fill and drain":       {0, 5, 0, 2, 9, 0, 0, 9, 32, 0, 11, 10, 0, 10, 1, 10, 2, 11},
+	"py-hamt, replaced":             {2, 5, 3, 2, 0, 0, 1, 0, 200, 3, 11, 0, 0, 7, 11, 5, 200, 11, 15, 0, 4, 1, 3, 11},
+	"py-hamt, no hash bits left":    {3, 5, 2, 2, 9, 0, 0, 11, 0, 0, 0, 11},
 	"cancelled":                     {0, 5, 2, 0, 9, 0, 0, 14, 11, 10, 0, 14, 11},
 }
 

@@ -161,7 +161,7 @@ func (a *applier) indexesOf(node *block.Node, depth int) []int {
 // whole reports whether a node stays one for sure, by what changes do not touch:
 // then that can be taken over as it is encoded.
 func (a *applier) whole(node *block.Node, indexes []int, depth int, changes []hashsort.Entry) bool {
-	if node.NonCanonical() || node.HasEmptyBucket() {
+	if node.NonCanonical() || node.HasOddBucket() {
 		return false // it must not be taken over as it is
 	}
 	if depth == 0 {
@@ -245,6 +245,9 @@ func (a *applier) load(node *block.Node, position int, path []int, planned *plan
 
 // untouchedBucket adds the entries of a bucket that no change leads into.
 func (a *applier) untouchedBucket(node *block.Node, position int, path []int) error {
+	if node.BucketLen(position) > a.tree.params.BucketSize { // it will be a node
+		return a.bucket(node, position, path, nil)
+	}
 	for b := node.Bucket(position); b.Next(); {
 		head := a.order.Head(b.Key())
 		if !a.placed(head, b.Key(), path) {

@@ -1,7 +1,6 @@
 package trie
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -26,6 +25,7 @@ import (
 type Emitter struct {
 	order  hashsort.Order
 	params params.Params
+	layout *block.Layout
 	put    Put
 
 	open    []*block.Encoder // by depth; kept for reuse beyond the open ones
@@ -44,7 +44,7 @@ type Put func(raw []byte, depth int) (binaryCID []byte, err error)
 
 // NewEmitter returns an emitter that calls put for every block but the root's.
 func NewEmitter(p params.Params, hasher *keyhash.Hasher, put Put) *Emitter {
-	e := &Emitter{order: hashsort.NewOrder(hasher, p.BitWidth), params: p, put: put}
+	e := &Emitter{order: hashsort.NewOrder(hasher, p.BitWidth), params: p, layout: block.LayoutOf(p.Layout), put: put}
 	e.openNode()
 	return e
 }
@@ -218,7 +218,7 @@ func (e *Emitter) writeBucket(entries []hashsort.Entry) error {
 	}
 	// Insertion sort: a bucket is short, and sorted already more often than not.
 	for i := 1; i < len(entries); i++ {
-		for j := i; j > 0 && bytes.Compare(entries[j-1].Key, entries[j].Key) > 0; j-- {
+		for j := i; j > 0 && e.layout.CompareKeys(entries[j-1].Key, entries[j].Key) > 0; j-- {
 			entries[j-1], entries[j] = entries[j], entries[j-1]
 		}
 	}

@@ -20,8 +20,8 @@ type Route struct {
 //
 // There is one step less than nodes where the last node has no element at the
 // key's index, or a link and the key's digest is used up. On an error the Route
-// is the way so far: its last element is
-// the link to the node that could not be loaded.
+// is the way so far: its last element is the link to the node that could not be
+// loaded.
 func (t *Tree) Locate(ctx context.Context, key []byte) (Route, error) {
 	var buf keyhash.Buffer
 	digest := t.hasher.Sum(&buf, key)

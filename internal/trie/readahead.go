@@ -223,7 +223,7 @@ func (r *reader) startBatch() {
 // read reads the block of a load into a batch. One that another walk or lookup
 // is loading is left until its turn comes.
 func (r *reader) read(l *load, b *parseBatch) {
-	node, block, err := r.tree.loader.Read(r.ctx, l.above, l.position)
+	node, block, err := r.tree.loader.Read(r.ctx, l.above, l.position, r.tree.params)
 	switch {
 	case block.IsRead():
 		b.loads, b.blocks = append(b.loads, l), append(b.blocks, block)

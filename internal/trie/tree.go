@@ -36,8 +36,8 @@ type Tree struct {
 	link   datamodel.Link // of the root; nil where it was never a block of its own
 }
 
-// Open loads the root of a tree. In Filecoin's layouts the parameters are the
-// given ones; else only given.Layout counts.
+// Open loads the root of a tree. In the layouts without a root block the parameters
+// are the given ones; else only given.Layout counts.
 func Open(ctx context.Context, loader *blockio.Loader, link datamodel.Link, given params.Params) (*Tree, error) {
 	root, p, err := loader.Root(ctx, link, given)
 	if err != nil {
@@ -80,16 +80,16 @@ func (t *Tree) Link() datamodel.Link { return t.link }
 // root's link, or where there is none of a child's, or the default.
 func (t *Tree) LinkPrototype() datamodel.LinkPrototype {
 	if t.link != nil {
-		return t.link.Prototype()
+		return blockio.PrototypeOf(t.link)
 	}
 	for position := range t.root.Len() {
 		if t.root.IsLink(position) {
 			if link, err := blockio.Link(t.root.Link(position)); err == nil {
-				return link.Prototype()
+				return blockio.PrototypeOf(link)
 			}
 		}
 	}
-	return blockio.DefaultLinkPrototype
+	return blockio.DefaultOf(block.LayoutOf(t.params.Layout))
 }
 
 // Order returns the order in which the tree's keys stand.

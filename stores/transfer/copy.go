@@ -22,7 +22,7 @@ import (
 
 // Options say what is copied, and how.
 type Options struct {
-	// Params are those of a map in one of Filecoin's layouts, whose blocks do
+	// Params are those of a map in a layout of Filecoin or py-hamt, whose blocks do
 	// not carry them. Any other map says by itself what it is.
 	Params params.Params
 	// Values takes along the blocks that values link to, and all that those

@@ -182,7 +182,7 @@ func (b *build) prototype(ctx context.Context) (builder.Prototype, error) {
 	if err != nil {
 		return builder.Prototype{}, err
 	}
-	links, err := b.blocks.linkPrototype()
+	links, err := b.blocks.linkPrototype(parameters)
 	if err != nil {
 		return builder.Prototype{}, err
 	}

@@ -58,8 +58,7 @@ func (n counts) check(c *cobra.Command, args []string) error {
 }
 
 // layoutFlags are the parameters of a map. On building they are chosen. On
-// reading they are needed for Filecoin's layouts alone, whose blocks do not
-// carry them.
+// reading they are needed for the layouts alone whose blocks do not carry them.
 type layoutFlags struct {
 	layout     string
 	hash       code
@@ -70,17 +69,14 @@ type layoutFlags struct {
 }
 
 func (f *layoutFlags) add(flags *pflag.FlagSet, reading bool) *layoutFlags {
-	p := params.Default()
+	f.reads, f.hash = reading, code(multicodec.Sha2_256)
+	flags.StringVar(&f.layout, "layout", params.Spec.String(), "how nodes are written: spec, filecoin-v3, filecoin-v0 or py-hamt-3")
+	flags.Var(&f.hash, "hash", "hash function for keys, by its multicodec `NAME` or 0x… code (default sha2-256; blake3 in py-hamt's layout)")
+	flags.IntVar(&f.bitWidth, "bit-width", 0, "bits of the hash that each level takes, 3 to 16 (default 8; 5 in Filecoin's layouts)")
+	flags.IntVar(&f.bucketSize, "bucket-size", 0, "entries that fit into a bucket, from 1 (default 3; 4 in py-hamt's layout)")
+	flags.Lookup("hash").DefValue = "" // which the layout says
 	if reading {
-		p = params.Filecoin()
-	}
-	f.reads, f.hash = reading, code(p.HashAlg)
-	flags.StringVar(&f.layout, "layout", params.Spec.String(), "how nodes are written: spec, filecoin-v3 or filecoin-v0")
-	flags.Var(&f.hash, "hash", "hash function for keys, by its multicodec `NAME` or 0x… code")
-	flags.IntVar(&f.bitWidth, "bit-width", p.BitWidth, "bits of the hash that each level takes, 3 to 16")
-	flags.IntVar(&f.bucketSize, "bucket-size", p.BucketSize, "entries that fit into a bucket, from 1")
-	if reading {
-		about(flags, topicFilecoin, "layout", "hash", "bit-width", "bucket-size")
+		about(flags, topicLayouts, "layout", "hash", "bit-width", "bucket-size")
 	}
 	f.changed = flags.Changed
 	return f
@@ -92,8 +88,7 @@ func (f *layoutFlags) reading(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// params returns the parameters; in Filecoin's layouts what is not said is as on
-// Filecoin's chain.
+// params returns the parameters; what is not said is as the layout has it.
 func (f *layoutFlags) params() (params.Params, error) {
 	layout, err := params.ParseLayout(f.layout)
 	if err != nil {
@@ -102,7 +97,7 @@ func (f *layoutFlags) params() (params.Params, error) {
 	p := params.DefaultsOf(layout)
 	for _, name := range []string{"hash", "bit-width", "bucket-size"} {
 		if f.reads && layout == params.Spec && f.changed(name) {
-			return p, usage("--%s goes with a Filecoin --layout: any other map says by itself what it is", name)
+			return p, usage("--%s goes with a --layout whose maps do not say it by themselves: hamt help layouts", name)
 		}
 	}
 	if f.changed("hash") {
@@ -146,6 +141,7 @@ func (c *code) Set(text string) error {
 // blockFlags say how blocks are written.
 type blockFlags struct {
 	codec, hash code
+	changed     func(name string) bool
 	inline      size
 	most        blockSize
 }
@@ -153,7 +149,9 @@ type blockFlags struct {
 func (f *blockFlags) add(flags *pflag.FlagSet) {
 	f.codec, f.hash = code(multicodec.DagCbor), code(multicodec.Sha2_256)
 	flags.Var(&f.codec, "codec", "codec of the blocks: dag-cbor, dag-json or another")
-	flags.Var(&f.hash, "block-hash", "hash function for blocks, by its multicodec `NAME`: sha2-256, blake3 or another")
+	flags.Var(&f.hash, "block-hash", "hash function for blocks, by its multicodec `NAME`: sha2-256, blake3 or another (default sha2-256; blake3 in py-hamt's layout)")
+	flags.Lookup("block-hash").DefValue = "" // which the layout says
+	f.changed = flags.Changed
 	f.addLimits(flags)
 }
 
@@ -171,8 +169,11 @@ func (f *blockFlags) limits(p builder.Prototype) builder.Prototype {
 	return p
 }
 
-// linkPrototype names the blocks.
-func (f *blockFlags) linkPrototype() (cidlink.LinkPrototype, error) {
+// linkPrototype names the blocks of a map with some parameters.
+func (f *blockFlags) linkPrototype(p params.Params) (cidlink.LinkPrototype, error) {
+	if !f.changed("block-hash") {
+		f.hash = code(builder.DefaultLinkPrototype(p).(cidlink.LinkPrototype).MhType)
+	}
 	if multicodec.Code(f.hash) == multicodec.Identity {
 		return cidlink.LinkPrototype{}, usage("--block-hash identity would put blocks into their own names")
 	}

@@ -13,11 +13,11 @@ import (
 // The topics of flags. Those of the first two have a page of their own, to which the
 // help of a verb points; those of the others it lists, where they matter.
 const (
-	topicRemote   = "remote"   // stores on other machines
-	topicFilecoin = "filecoin" // parameters that a map does not carry
-	topicStore    = "store"
-	topicWait     = "wait"
-	topicBar      = "bar"
+	topicRemote  = "remote"  // stores on other machines
+	topicLayouts = "layouts" // parameters that a map does not carry
+	topicStore   = "store"
+	topicWait    = "wait"
+	topicBar     = "bar"
 )
 
 // about puts flags under a topic.
@@ -75,9 +75,16 @@ or write such a store take them.
 What may succeed when it is tried again is: statuses 429 and 5xx, a connection that
 breaks, a request that takes longer than --timeout. A connection that is refused by
 a machine which has not answered before is an error at once.`},
-		{Use: topicFilecoin, Short: "Flags for maps in Filecoin's layouts", Long: `Flags for maps in Filecoin's layouts, whose blocks do not carry their parameters. All
-verbs that read maps take them. Without them a map is what its root block says; a
---layout without the others stands for what Filecoin's chain has.`},
+		{Use: topicLayouts, Short: "Flags for maps in other layouts", Long: `Flags for maps in the layouts of Filecoin and py-hamt, whose blocks do not carry their
+parameters. All verbs that read maps take them. Without them a map is what its root
+block says; a --layout without the others stands for what its maps usually have:
+
+filecoin-v3  sha2-256, bit width 5, bucket size 3 (Filecoin actors v3 and later)
+filecoin-v0  the same (the form before that, which can only be read)
+py-hamt-3    BLAKE3, bit width 8, bucket size 4; keys are text, and every value is a
+             link to a block of its own, which --follow prints and --values takes along
+
+The bucket size of a map in py-hamt-3 matters for verifying and changing it alone.`},
 	}
 }
 
@@ -170,7 +177,7 @@ func flagsToShow(c *cobra.Command) (flags *pflag.FlagSet, topics []string) {
 				flags.AddFlag(flag)
 			}
 		case flag.Name == "help" && c.HasParent() || topic != "" && !matters(c, topic):
-		case topic == topicRemote || topic == topicFilecoin:
+		case topic == topicRemote || topic == topicLayouts:
 			topics = append(topics, topic)
 		default:
 			flags.AddFlag(flag)
@@ -178,7 +185,7 @@ func flagsToShow(c *cobra.Command) (flags *pflag.FlagSet, topics []string) {
 	}
 	c.LocalFlags().VisitAll(show)
 	c.InheritedFlags().VisitAll(show)
-	if page == topicFilecoin {
+	if page == topicLayouts {
 		new(layoutFlags).add(flags, true)
 	}
 	return flags, topics

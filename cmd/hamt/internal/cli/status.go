@@ -71,7 +71,7 @@ func statusOf(err error) int {
 // isBadEntry reports whether the library refused what was to be written, and not
 // what it read.
 func isBadEntry(err error) bool {
-	for _, kind := range []error{fault.ErrValue, fault.ErrRepeatedKey, fault.ErrReadOnlyLayout} {
+	for _, kind := range []error{fault.ErrValue, fault.ErrKey, fault.ErrRepeatedKey, fault.ErrReadOnlyLayout} {
 		if errors.Is(err, kind) {
 			return true
 		}
@@ -84,6 +84,7 @@ func isBadEntry(err error) bool {
 
 // messageOf returns what there is to say about an error.
 func messageOf(err error) string {
+	var other *fault.OtherLayout
 	switch {
 	case err == nil:
 		return ""
@@ -97,8 +98,8 @@ func messageOf(err error) string {
 		return err.Error() + "; --weak-digests takes it all the same"
 	case errors.Is(err, diff.ErrHashFunctions):
 		return err.Error() + "; --by-lookup compares them all the same"
-	case errors.Is(err, fault.ErrNotHAMT):
-		return err.Error() + "; a map in a Filecoin layout needs --layout"
+	case errors.As(err, &other):
+		return err.Error() + "; --layout says so"
 	}
 	return err.Error()
 }
