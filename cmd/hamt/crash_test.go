@@ -86,7 +86,7 @@ func TestKilled(t *testing.T) {
 func (p place) someChange(random *rand.Rand) (args []string, stdin string) {
 	n := random.IntN(1 << 20)
 	key := fmt.Sprintf("precip/0.%d", n%1000)
-	switch random.IntN(14) {
+	switch random.IntN(16) {
 	case 0:
 		return []string{"build", "--bucket-size", fmt.Sprint(1 + n%7), "--name", "m"}, lines(1000 + n%9000)
 	case 1:
@@ -116,6 +116,10 @@ func (p place) someChange(random *rand.Rand) (args []string, stdin string) {
 	case 11:
 		p.ok("", "create", "--name", "gone")
 		return []string{"names", "rm", "gone"}, ""
+	case 12:
+		return []string{"gc"}, "" // every root that is printed here has a name
+	case 13:
+		return []string{"fsck", "--repair"}, ""
 	}
 	return []string{"set", "m", fmt.Sprint(n), fmt.Sprint(n)}, ""
 }
@@ -165,6 +169,8 @@ func TestReadersBesideAWriter(t *testing.T) {
 			p.ok("", "compact")
 		case 15:
 			p.root("", "rebuild", "m")
+		case 0:
+			p.ok("", "gc", "--keep-names")
 		}
 	}
 	readers.Wait()
