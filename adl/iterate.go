@@ -72,16 +72,79 @@ func (n *Node) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		c := cursor{walk: n.tree.Walk(ctx, n.settings.ReadAhead)}
-		for {
-			e, ok, err := c.next()
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
-			if !ok || !yield(e, nil) {
-				return
-			}
+		c.each(yield)
+	}
+}
+
+// each visits what is left.
+func (c *cursor) each(yield func(Entry, error) bool) {
+	for {
+		e, ok, err := c.next()
+		if err != nil {
+			yield(Entry{}, err)
+			return
 		}
+		if !ok || !yield(e, nil) {
+			return
+		}
+	}
+}
+
+// EntriesAfter visits those entries that Entries visits after the one of a key: with the
+// last key that was seen, a walk that was broken off goes on. The key need not be there.
+// Blocks that hold only what comes before are not loaded. The order is that of this one
+// map: of another version the entries after a key may be others.
+func (n *Node) EntriesAfter(ctx context.Context, key []byte) iter.Seq2[Entry, error] {
+	return n.entriesFrom(ctx, func(ctx context.Context) (*trie.Walker, bool, error) {
+		return n.tree.WalkAfter(ctx, key, n.settings.ReadAhead)
+	}, key)
+}
+
+// EntriesFrom visits those entries that Entries visits from where a hash leads to on:
+// those whose keys have that hash or a greater one, and at most a bucket's others.
+// Where keys are spread by their hashes, a few entries from a random hash on are any
+// entries. Blocks that hold only what comes before are not loaded.
+func (n *Node) EntriesFrom(ctx context.Context, hash []byte) iter.Seq2[Entry, error] {
+	return n.entriesFrom(ctx, func(ctx context.Context) (*trie.Walker, bool, error) {
+		walk, _, err := n.tree.WalkFrom(ctx, hash, n.settings.ReadAhead)
+		return walk, false, err
+	}, nil)
+}
+
+// entriesFrom visits the entries of a walk. Where begin says that the first bucket is
+// the one of a key, only those after the key count of that.
+func (n *Node) entriesFrom(
+	ctx context.Context, begin func(ctx context.Context) (*trie.Walker, bool, error), key []byte,
+) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		walk, there, err := begin(ctx)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		c := cursor{walk: walk}
+		if there {
+			c.skip(key)
+		}
+		c.each(yield)
+	}
+}
+
+// skip goes past a key in the bucket that the walk stops at next.
+func (c *cursor) skip(key []byte) {
+	event, _ := c.walk.Next()
+	bucket := event.Visit.Node().Bucket(event.Position())
+	for c.bucket = bucket; c.bucket.Next(); {
+		if bytes.Equal(c.bucket.Key(), key) {
+			return
+		}
+	}
+	// It is not there: what is greater comes after it.
+	c.bucket = bucket
+	for b := bucket; b.Next() && bytes.Compare(b.Key(), key) < 0; {
+		c.bucket = b
 	}
 }
 
