@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/ipfs/go-cid"
 
@@ -98,38 +97,46 @@ func (c *carReader) bytes(n int) ([]byte, error) {
 	return raw, nil
 }
 
-// header reads the header, which has to be that of a CARv1 with these roots.
-func (c *carReader) header(roots ...cid.Cid) error {
-	got, err := c.frame()
+// header reads the header of a CARv1. Which roots it names does not matter: gateways
+// name the block at a path's end, or none.
+func (c *carReader) header() error {
+	raw, err := c.frame()
 	if err != nil {
 		return err
 	}
-	want := header(roots...)
-	if _, at := binary.Uvarint(want); bytes.Equal(got, want[at:]) {
-		return nil
+	fields, at, err := cbor.Expect(raw, 0, cbor.Map)
+	if err != nil || fields < 1 || fields > 2 {
+		return errNoCAR
 	}
-	names := make([]string, len(roots))
-	for i, root := range roots {
-		names[i] = root.String()
+	if fields == 2 {
+		if at, err = roots(raw, at); err != nil {
+			return errNoCAR
+		}
 	}
-	return fmt.Errorf("it does not begin as a CARv1 with the root %s%s", strings.Join(names, " and "), rootIn(got))
+	if string(raw[at:]) != "\x67version\x01" {
+		return errNoCAR
+	}
+	return nil
 }
 
-// rootIn says which root a header has, if it has one.
-func rootIn(fields []byte) string {
-	rest, ok := bytes.CutPrefix(fields, []byte("\xa2\x65roots\x81"))
+var errNoCAR = errors.New("it is no CARv1")
+
+// roots returns where the roots of a header end, which begin at off.
+func roots(raw []byte, off int) (end int, err error) {
+	name, ok := bytes.CutPrefix(raw[off:], []byte("\x65roots"))
 	if !ok {
-		return ""
+		return 0, errNoCAR
 	}
-	from, to, err := cbor.Link(rest, 0)
+	n, off, err := cbor.Expect(raw, len(raw)-len(name), cbor.List)
 	if err != nil {
-		return ""
+		return 0, err
 	}
-	root, err := cid.Cast(rest[from:to])
-	if err != nil {
-		return ""
+	for range n {
+		if _, off, err = cbor.Link(raw, off); err != nil {
+			return 0, err
+		}
 	}
-	return fmt.Sprintf(": its root is %s", root)
+	return off, nil
 }
 
 // section reads the section of a block, and returns the block. It has to be the one

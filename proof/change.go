@@ -134,7 +134,7 @@ func apply(ctx context.Context, t *trie.Tree, changes []Change) (b cid.Cid, err 
 	if err != nil {
 		return b, err
 	}
-	writer, err := blockio.NewWriter(t.Loader().LinkSystem(), blockio.PrototypeOf(t.Link()), math.MaxInt)
+	writer, err := blockio.NewWriter(t.Loader().LinkSystem(), t.LinkPrototype(), math.MaxInt)
 	if err != nil {
 		return b, err
 	}

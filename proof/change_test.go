@@ -286,7 +286,7 @@ func TestChangeRefused(t *testing.T) {
 			refused("reordered", carOf(t, roots, swapped...))
 		}
 	}
-	for at := range car {
+	for at := len(carOf(t, roots)); at < len(car); at++ {
 		for bit := range 8 {
 			altered := slices.Clone(car)
 			altered[at] ^= 1 << bit

@@ -59,7 +59,7 @@ type replay struct {
 	loader *blockio.Loader
 }
 
-// open begins to check a proof with these roots.
+// open begins to check a proof about maps with these roots.
 func (c Checker) open(r io.Reader, roots ...cid.Cid) (*replay, error) {
 	for _, root := range roots {
 		if !root.Defined() {
@@ -86,7 +86,7 @@ func (c Checker) open(r io.Reader, roots ...cid.Cid) (*replay, error) {
 	}
 	// The cache keeps all: the budget bounds it.
 	p.loader = blockio.NewOver(p.read, math.MaxInt64, blockio.DefaultMaxRead)
-	if err := p.car.header(roots...); err != nil {
+	if err := p.car.header(); err != nil {
 		return nil, p.refused(err)
 	}
 	return p, nil

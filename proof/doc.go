@@ -13,10 +13,10 @@
 // therefore what every reader finds who has the map, and nobody can make a proof of
 // anything else without breaking the hash function of the blocks.
 //
-// A proof is a plain CARv1, the root first, with each block once, in hash order.
-// Any IPLD software can open it; and whoever serves the map's blocks can serve the
-// proof of a key, by the path that [adl.Node.Locate] returns, as a trustless gateway
-// does with dag-scope=block.
+// A proof is a plain CARv1, the root first, with each block once, in hash order. Any
+// IPLD software can open it; and whoever serves the map's blocks can serve the proof of
+// a key: a trustless gateway does, for the path that [adl.Node.Locate] returns, as a CAR
+// with dag-scope=block. Which roots the header names does not matter.
 //
 // Root, keys and changes are the verifier's, and never taken from the proof. Nor are
 // the parameters: they stand in the root block, or, in Filecoin's layouts, in

@@ -147,3 +147,63 @@ func ExampleCheckChange() {
 	// <nil>
 	// true
 }
+
+// An audit asks for all entries of a part of the map that nobody could have chosen.
+func ExampleWritePrefix() {
+	m, root := ages()
+	var car bytes.Buffer
+	if err := proof.WritePrefix(context.Background(), &car, m, []byte{0xc0}, 2); err != nil {
+		panic(err)
+	}
+	results, err := proof.CheckPrefix(&car, root, []byte{0xc0}, 2)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(len(results), "of 3")
+	// Output: 1 of 3
+}
+
+// With 0 bits a proof is of the whole map.
+func ExampleCheckPrefix() {
+	m, root := ages()
+	var car bytes.Buffer
+	if err := proof.WritePrefix(context.Background(), &car, m, nil, 0); err != nil {
+		panic(err)
+	}
+	results, err := proof.CheckPrefix(&car, root, nil, 0)
+	if err != nil {
+		panic(err)
+	}
+	for _, r := range results {
+		fmt.Println(string(r.Key))
+	}
+	// Output:
+	// Alice
+	// Carol
+	// Bob
+}
+
+// That a key was left alone is proven without saying what its value is.
+func ExampleWriteSame() {
+	m, _ := ages()
+	next, _ := build(map[string]int64{"Alice": 7, "Bob": 9})
+	var car bytes.Buffer
+	fmt.Println(proof.WriteSame(context.Background(), &car, m, next, []byte("Alice")))
+	err := proof.WriteSame(context.Background(), &car, m, next, []byte("Bob"))
+	fmt.Println(errors.Is(err, proof.ErrDiffers))
+	// Output:
+	// <nil>
+	// true
+}
+
+// Who has both roots, and nothing else, checks it.
+func ExampleCheckSame() {
+	m, root := ages()
+	next, after := build(map[string]int64{"Alice": 7, "Bob": 9})
+	var car bytes.Buffer
+	if err := proof.WriteSame(context.Background(), &car, m, next, []byte("Alice"), []byte("Dave")); err != nil {
+		panic(err)
+	}
+	fmt.Println(proof.CheckSame(&car, root, after, []byte("Alice"), []byte("Dave")))
+	// Output: <nil>
+}

@@ -10,8 +10,6 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/keyhash"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
@@ -84,11 +82,7 @@ func (c Checker) Check(r io.Reader, root cid.Cid, keys ...[]byte) ([]Result, err
 // lookUp looks keys up, in hash order.
 func lookUp(ctx context.Context, t *trie.Tree, keys [][]byte) ([]Result, error) {
 	results := make([]Result, len(keys))
-	positions, err := inHashOrder(t, keys)
-	if err != nil {
-		return nil, err
-	}
-	for _, i := range positions {
+	for _, i := range inHashOrder(t, keys) {
 		value, _, err := t.Lookup(ctx, keys[i])
 		if err != nil {
 			return nil, err
@@ -100,16 +94,12 @@ func lookUp(ctx context.Context, t *trie.Tree, keys [][]byte) ([]Result, error) 
 
 // inHashOrder returns the positions of keys, in the order in which they stand in a
 // tree.
-func inHashOrder(t *trie.Tree, keys [][]byte) ([]int, error) {
-	hasher, err := keyhash.For(t.Params().HashAlg)
-	if err != nil {
-		return nil, err
-	}
-	order := hashsort.NewOrder(hasher, t.Params().BitWidth)
+func inHashOrder(t *trie.Tree, keys [][]byte) []int {
+	order := t.Order()
 	positions, heads := make([]int, len(keys)), make([]uint64, len(keys))
 	for i, key := range keys {
 		positions[i], heads[i] = i, order.Head(key)
 	}
 	slices.SortFunc(positions, func(i, j int) int { return order.Compare(heads[i], keys[i], heads[j], keys[j]) })
-	return positions, nil
+	return positions
 }

@@ -387,9 +387,13 @@ func TestRefused(t *testing.T) {
 	p.expectRefused(t, carOf(t, roots, append(slices.Clone(blocks), extra)...), nil, "more than it needs")
 	p.expectRefused(t, carOf(t, roots, append(slices.Clone(blocks), blocks[0])...), nil, "more than it needs")
 	p.expectRefused(t, append(slices.Clone(p.car), 0), nil, "something")
-	p.expectRefused(t, carOf(t, nil, blocks...), nil, "does not begin")
-	p.expectRefused(t, carOf(t, []cid.Cid{p.root, p.root}, blocks...), nil, "does not begin")
-	p.expectRefused(t, carOf(t, []cid.Cid{blocks[1].name}, blocks...), nil, "its root is "+blocks[1].name.String())
+	for _, header := range []string{
+		"", "\x00", "\x01\xa0", "\x01\x01", "\x0a\xa1\x67version\x02", "\x0b\xa1\x67version\x01\x00", "\x0a\xa1\x67versiom\x01",
+		"\x11\xa2\x65roots\x01\x67version\x01", "\x12\xa2\x65roots\x81\x01\x67version\x01", "\x11\xa2\x65rootz\x80\x67version\x01",
+		"\x11\xa2\x67version\x01\x65roots\x80", "\x1b\xa2\x65roots\x9b\xff\xff\xff\xff\xff\xff\xff\xff\x67version\x01",
+	} {
+		p.expectRefused(t, append([]byte(header), p.car[len(carOf(t, roots)):]...), nil, "")
+	}
 	for n := range p.car {
 		p.expectRefused(t, p.car[:n], nil, "")
 	}
@@ -403,6 +407,23 @@ func TestRefused(t *testing.T) {
 	long := append(slices.Clone(header), byte(length)|0x80, byte(length>>7)|0x80, 0)
 	p.expectRefused(t, append(long, rest[width:]...), nil, "varint")
 	p.expectRefused(t, append(slices.Clone(header), bytes.Repeat([]byte{0xff}, 20)...), nil, "varint")
+}
+
+// TestRootsInHeader: which roots a proof names does not matter, nor whether it names
+// some: it says nothing of itself.
+func TestRootsInHeader(t *testing.T) {
+	p := newProven(t)
+	blocks := blocksOf(t, p.car)
+	without := append([]byte("\x0a\xa1\x67version\x01"), p.car[len(carOf(t, []cid.Cid{p.root})):]...)
+	for _, car := range [][]byte{
+		without, carOf(t, nil, blocks...), carOf(t, []cid.Cid{blocks[1].name}, blocks...), carOf(t, []cid.Cid{blocks[1].name, p.root}, blocks...),
+	} {
+		results, err := proof.Check(bytes.NewReader(car), p.root, p.keys...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expectResults(t, p.m, p.keys, results)
+	}
 }
 
 // TestRefusedOther: a proof is refused for another root, another version of the map,
@@ -532,7 +553,8 @@ func TestUnreadable(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestEveryByte: whatever is done to one byte of a proof, it is refused.
+// TestEveryByte: whatever is done to one byte of a proof, it is refused, unless that is
+// in the roots of the header: then it proves the same.
 func TestEveryByte(t *testing.T) {
 	for name, n := range map[string]int{"one block": 2, "some blocks": 5} {
 		s := hamttest.NewStore()
@@ -540,10 +562,14 @@ func TestEveryByte(t *testing.T) {
 		root := rootOf(t, m)
 		for _, key := range [][]byte{[]byte("key-1"), []byte("absent")} {
 			car := prove(t, m, key)
+			roots := len(carOf(t, []cid.Cid{root})) - len("\x67version\x01")
 			for at, b := range car {
 				for change := 1; change < 256; change++ {
 					car[at] = b ^ byte(change)
-					if results, err := proof.Check(bytes.NewReader(car), root, key); !errors.Is(err, proof.ErrNotProven) {
+					results, err := proof.Check(bytes.NewReader(car), root, key)
+					if err == nil && at < roots {
+						expectResults(t, m, [][]byte{key}, results)
+					} else if !errors.Is(err, proof.ErrNotProven) {
 						t.Fatalf("%s, %q: byte %d of %d changed to %x: %v, %v", name, key, at, len(car), car[at], results, err)
 					}
 				}

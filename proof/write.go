@@ -76,12 +76,10 @@ func sourceOf(m *adl.Node) (*source, error) {
 	}
 	// The root is in memory, and where the map came from plain data it may be
 	// nowhere else.
-	writer, err := blockio.NewWriter(s.loader.LinkSystem(), blockio.PrototypeOf(link), math.MaxInt)
-	if err != nil {
-		return nil, err
-	}
-	if b, err := writer.Encode(s.tree.Root().Raw()); err == nil && s.root.KeyString() == string(b.CID) {
-		s.block = b.Bytes
+	if writer, err := blockio.NewWriter(s.loader.LinkSystem(), s.tree.LinkPrototype(), math.MaxInt); err == nil {
+		if b, err := writer.Encode(s.tree.Root().Raw()); err == nil && s.root.KeyString() == string(b.CID) {
+			s.block = b.Bytes
+		}
 	}
 	return s, nil
 }
@@ -115,6 +113,14 @@ func (s *source) loadAhead(ctx context.Context, keys [][]byte, ahead int) error 
 	if len(keys) < 2 || ahead < 2 {
 		return nil
 	}
+	return s.hold(ctx, func(t *trie.Tree) error {
+		t.Prefetch(ctx, keys, ahead)
+		return nil
+	})
+}
+
+// hold keeps the blocks that an operation loads, which may load several at a time.
+func (s *source) hold(ctx context.Context, operation func(*trie.Tree) error) error {
 	t, err := s.open(ctx, func(ctx context.Context, c cid.Cid) ([]byte, error) {
 		block, err := s.read(ctx, c)
 		if err == nil {
@@ -127,8 +133,7 @@ func (s *source) loadAhead(ctx context.Context, keys [][]byte, ahead int) error 
 	if err != nil {
 		return err
 	}
-	t.Prefetch(ctx, keys, ahead)
-	return nil
+	return operation(t)
 }
 
 // recorded opens the map so that each block that is loaded goes into a record.

@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/ipfs/go-cid"
@@ -19,7 +19,7 @@ type check struct {
 	layout    layoutFlags
 	maxBlocks int
 	maxBytes  size
-	toProve
+	claimFlags
 }
 
 func (a *app) checkVerb() *cobra.Command {
@@ -27,17 +27,19 @@ func (a *app) checkVerb() *cobra.Command {
 	c := verb(groupRead, "check FILE.car ROOT KEY…", "Check a proof, and print what it proves", `
 hamt check alice.car $ROOT Alice
 hamt check both.car $ROOT Alice Bob
-hamt check --from $OLD --to $ROOT --changes changes.ndjson change.car`, counts{1, many}, nil)
-	c.RunE = func(c *cobra.Command, args []string) error { return v.run(c, args) }
+hamt check sample.car $ROOT --hash-prefix 3b
+hamt check --from $OLD --to $ROOT --changes changes.ndjson change.car
+hamt check --from $OLD --to $ROOT same.car Alice`, counts{1, many}, nil)
+	c.RunE = v.run
 	c.Long = `Check a proof that hamt prove wrote, of the map with the root ROOT, a CID, and of these
-keys, in any order. No store is asked, and no other machine. Prints the value, or
-where there are several keys the entries that are there, as hamt entries does.
+keys, in any order. No store is asked, and no other machine. Prints the value, or,
+where there are several keys or a --hash-prefix, the entries, as hamt entries does.
 
 With --from and --to, checks that the changes in --changes, and no others, make the
-one map of the other.
+one map of the other, or that each KEY is the same in both. Prints nothing then.
 
-Exit status: 0 all keys are proven to be there, or the changes to be all; 1 a key is
-proven not to be there; 3 the proof does not prove what it should.`
+Exit status: 0 proven, and each KEY is there; 1 proven that a KEY is not there; 3 not
+proven.`
 	flags := c.Flags()
 	v.add(flags, "CID")
 	flags.IntVar(&v.maxBlocks, "max-blocks", v.maxBlocks, "refuse a proof with more blocks")
@@ -46,39 +48,50 @@ proven not to be there; 3 the proof does not prove what it should.`
 }
 
 func (v *check) run(c *cobra.Command, args []string) error {
-	ctx := c.Context()
 	checker, err := v.checker()
 	if err != nil {
 		return err
 	}
-	if v.isChange() {
-		if err := v.checkChange(c, args, 1); err != nil {
+	file := args[0]
+	what, err := v.claim(c, args[1:])
+	if err != nil {
+		return err
+	}
+	roots := make([]cid.Cid, len(what.roots))
+	for i, text := range what.roots {
+		if roots[i], err = cidArgument(text); err != nil {
 			return err
 		}
-		if args[0] == "-" && v.changes == "-" {
-			return usage("standard input cannot be read twice")
+	}
+	var changes []proof.Change
+	if len(roots) == 2 && len(what.keys) == 0 {
+		if changes, err = v.readChanges(c, file); err != nil {
+			return err
 		}
-		return v.app.readChanges(ctx, v.changes, func(changes []proof.Change) error {
-			return v.checkChanges(ctx, checker, args[0], changes)
-		})
 	}
-	if len(args) < 3 {
-		return usage("usage: %s", c.UseLine())
-	}
-	root, err := cidArgument(args[1])
+	files, err := fileArguments([]string{file})
 	if err != nil {
 		return err
 	}
-	keys, err := v.keysOf(args[2:])
-	if err != nil {
-		return err
-	}
-	return v.reading(ctx, args[0], func(r io.Reader) error {
-		results, err := checker.Check(r, root, keys...)
+	return v.app.reading(c.Context(), files, func(readers []io.Reader, _ *progress) error {
+		r := readers[0]
+		switch {
+		case changes != nil:
+			return checker.CheckChange(r, roots[0], roots[1], changes)
+		case len(roots) == 2:
+			return checker.CheckSame(r, roots[0], roots[1], what.keys...)
+		}
+		var results []proof.Result
+		var err error
+		if what.bits >= 0 {
+			results, err = checker.CheckPrefix(r, roots[0], what.prefix, what.bits)
+		} else {
+			results, err = checker.Check(r, roots[0], what.keys...)
+		}
 		if err != nil {
 			return err
 		}
-		return v.print(results)
+		return v.print(results, what.bits >= 0 || len(what.keys) > 1)
 	})
 }
 
@@ -90,53 +103,56 @@ func (v *check) checker() (proof.Checker, error) {
 	return proof.Checker{Params: given, MaxBlocks: v.maxBlocks, MaxBytes: int64(v.maxBytes)}, err
 }
 
-// reading opens the file of a proof.
-func (v *check) reading(ctx context.Context, file string, use func(io.Reader) error) error {
-	files, err := fileArguments([]string{file})
-	if err != nil {
-		return err
+// cidArgument reads a root that comes from the command line alone.
+func cidArgument(text string) (cid.Cid, error) {
+	c, path, ok, err := parseCID(text)
+	switch {
+	case err != nil:
+		return c, err
+	case !ok:
+		return c, usage("%s is not a CID: what a name stands for only a store can tell, and a proof is checked without one", text)
+	case path != "":
+		return c, usage("%s: the root has to be a CID alone, without a path", text)
 	}
-	return v.app.reading(ctx, files, func(readers []io.Reader, _ *progress) error { return use(readers[0]) })
+	return c, nil
 }
 
-func (v *check) checkChanges(ctx context.Context, checker proof.Checker, file string, changes []proof.Change) error {
-	var roots [2]cid.Cid
-	for i, text := range []string{v.from, v.to} {
-		var err error
-		if roots[i], err = cidArgument(text); err != nil {
-			return err
-		}
+// readChanges reads the changes that the proof in a file should be of.
+func (v *check) readChanges(c *cobra.Command, file string) ([]proof.Change, error) {
+	switch {
+	case v.changes == "":
+		return nil, usage("what has changed is missing: --changes FILE, or a KEY that has not")
+	case file == "-" && v.changes == "-":
+		return nil, usage("standard input cannot be read twice")
 	}
-	return v.reading(ctx, file, func(r io.Reader) error {
-		return checker.CheckChange(r, roots[0], roots[1], changes)
-	})
+	return v.app.readChanges(c.Context(), v.changes)
 }
 
-// print prints what is proven.
-func (v *check) print(results []proof.Result) error {
-	var absentKeys [][]byte
+// print prints what is proven: entries, or the value of the only key.
+func (v *check) print(results []proof.Result, entries bool) error {
+	var missing []string
 	for _, r := range results {
 		if !r.Present() {
-			absentKeys = append(absentKeys, r.Key)
+			missing = append(missing, v.show(r.Key))
 			continue
 		}
 		var line []byte
-		if len(results) > 1 {
+		if entries {
 			line = append(dagjson.AppendKey(append(line, `{"key":`...), r.Key), `,"value":`...)
 		}
 		line, err := dagjson.FromCBOR(line, r.Value)
 		if err != nil {
-			return fmt.Errorf("key %s: %w", v.keys.show(r.Key), err)
+			return fmt.Errorf("key %s: %w", v.show(r.Key), err)
 		}
-		if len(results) > 1 {
+		if entries {
 			line = append(line, '}')
 		}
 		if _, err := v.app.out.Write(append(line, '\n')); err != nil {
 			return err
 		}
 	}
-	if len(absentKeys) > 0 {
-		return absent("proven not to be there: %s", strings.Join(v.shown(absentKeys), ", "))
+	if len(missing) > 0 {
+		return absent("proven not to be there: %s", strings.Join(slices.Compact(missing), ", "))
 	}
 	return nil
 }

@@ -61,6 +61,8 @@ func statusOf(err error) int {
 		return known.status
 	case errors.Is(err, proof.ErrNotProven): // whatever is the matter with it
 		return statusFault
+	case errors.Is(err, proof.ErrDiffers):
+		return statusAbsent
 	case errors.As(err, new(*input.Error)), errors.Is(err, input.ErrEmpty), errors.Is(err, stores.ErrReadOnly), errors.Is(err, diff.ErrHashFunctions),
 		errors.Is(err, carfile.ErrNotCAR), isBadEntry(err):
 		return statusUsage
