@@ -155,11 +155,11 @@ func TestCollect(t *testing.T) {
 func TestCollectRoots(t *testing.T) {
 	s := open(t, t.TempDir(), true)
 	defer closeStore(t, s)
-	live, dead := putNode(t, s, "live"), cid.Undef
+	live := putNode(t, s, "live")
 	if err := s.Publish(t.Context(), live); err != nil {
 		t.Fatal(err)
 	}
-	dead = putNode(t, s, "dead")
+	dead := putNode(t, s, "dead")
 	if err := errors.Join(s.Publish(t.Context(), dead), s.Compact(t.Context())); err != nil {
 		t.Fatal(err)
 	}
