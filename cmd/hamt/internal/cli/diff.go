@@ -71,6 +71,7 @@ and what is told where --limit, or a failure, ends the output.`
 	flags.StringVar(&d.from, "from", "", "`STORE` that has A (default: --store)")
 	flags.StringVar(&d.to, "to", "", "`STORE` that has B (default: --store)")
 	flags.StringVar(&d.format, "format", "text", "`FORMAT` of the output: text, ndjson or apply")
+	choices(flags, "format", "text", "ndjson", "apply")
 	flags.BoolVar(&d.stat, "stat", false, "print how many keys were added, removed and changed, and not which")
 	flags.StringVar(&d.keysFile, "keys", "", "only the keys in this `FILE`, one a line; - for standard input")
 	flags.BoolVar(&d.keys.hex, "hex", false, "the keys in --keys are in hexadecimal")

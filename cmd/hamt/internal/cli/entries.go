@@ -144,6 +144,7 @@ cbor    a sequence (RFC 8742) of entries as they stand in blocks: lists of two, 
 ` + listingHelp
 	flags := c.Flags()
 	flags.StringVar(&e.format, "format", "ndjson", "`FORMAT` of the output: ndjson, json, csv or cbor")
+	choices(flags, "format", "ndjson", "json", "csv", "cbor")
 	flags.StringSliceVar(&e.columns, "columns", nil, "`FIELDS` of the values to print in a csv, and no others, separated by commas")
 	flags.BoolVarP(&e.zero, "null", "0", false, "a zero byte behind each line of ndjson and no newline")
 	flags.StringVarP(&e.file, "output", "o", "", "write to `FILE`, which is replaced when all is written")

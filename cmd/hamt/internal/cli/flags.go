@@ -71,7 +71,9 @@ type layoutFlags struct {
 func (f *layoutFlags) add(flags *pflag.FlagSet, reading bool) *layoutFlags {
 	f.reads, f.hash = reading, code(multicodec.Sha2_256)
 	flags.StringVar(&f.layout, "layout", params.Spec.String(), "how nodes are written: spec, filecoin-v3, filecoin-v0 or py-hamt-3")
+	choices(flags, "layout", params.Spec.String(), params.FilecoinV3.String(), params.FilecoinV0.String(), params.PyHAMT3.String())
 	flags.Var(&f.hash, "hash", "hash function for keys, by its multicodec `NAME` or 0x… code (default sha2-256; blake3 in py-hamt's layout)")
+	choices(flags, "hash", "sha2-256", "murmur3-x64-64", "blake3", "identity")
 	flags.IntVar(&f.bitWidth, "bit-width", 0, "bits of the hash that each level takes, 3 to 16 (default 8; 5 in Filecoin's layouts)")
 	flags.IntVar(&f.bucketSize, "bucket-size", 0, "entries that fit into a bucket, from 1 (default 3; 4 in py-hamt's layout)")
 	flags.Lookup("hash").DefValue = "" // which the layout says
@@ -149,7 +151,9 @@ type blockFlags struct {
 func (f *blockFlags) add(flags *pflag.FlagSet) {
 	f.codec, f.hash = code(multicodec.DagCbor), code(multicodec.Sha2_256)
 	flags.Var(&f.codec, "codec", "codec of the blocks: dag-cbor, dag-json or another")
+	choices(flags, "codec", "dag-cbor", "dag-json")
 	flags.Var(&f.hash, "block-hash", "hash function for blocks, by its multicodec `NAME`: sha2-256, blake3 or another (default sha2-256; blake3 in py-hamt's layout)")
+	choices(flags, "block-hash", "sha2-256", "blake3")
 	flags.Lookup("block-hash").DefValue = "" // which the layout says
 	f.changed = flags.Changed
 	f.addLimits(flags)

@@ -23,7 +23,7 @@ const (
 // about puts flags under a topic.
 func about(flags *pflag.FlagSet, topic string, names ...string) {
 	for _, name := range names {
-		flags.Lookup(name).Annotations = map[string][]string{"topic": {topic}}
+		_ = flags.SetAnnotation(name, "topic", []string{topic}) // fails where there is no such flag
 	}
 }
 

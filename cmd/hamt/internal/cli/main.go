@@ -151,7 +151,7 @@ func (a *app) command() *cobra.Command {
 	}
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { printHelp(c.OutOrStdout(), c) })
 	root.SetFlagErrorFunc(flagError)
-	root.SetHelpCommand(&cobra.Command{
+	help := &cobra.Command{
 		Use: "help [VERB]", Short: "Help about any verb",
 		RunE: func(c *cobra.Command, args []string) error {
 			verb, rest, err := c.Root().Find(args)
@@ -160,7 +160,8 @@ func (a *app) command() *cobra.Command {
 			}
 			return verb.Help()
 		},
-	})
+	}
+	root.SetHelpCommand(help)
 	a.store.app = a
 	flags := root.PersistentFlags()
 	a.store.add(flags)
@@ -184,6 +185,8 @@ func (a *app) command() *cobra.Command {
 	)
 	root.AddCommand(pages()...)
 	addOtherNames(root)
+	a.addCompletion(root)
+	a.addCompletion(help) // which root has only once it is executed
 	return root
 }
 

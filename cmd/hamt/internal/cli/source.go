@@ -25,6 +25,7 @@ type inputFlags struct {
 
 func (f *inputFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.format, "format", "", "`FORMAT` of the input: ndjson, json, csv or tsv")
+	choices(flags, "format", "ndjson", "json", "csv", "tsv")
 	flags.StringVar(&f.key, "key", "", "the `FIELD` or column that is the key (default in csv and tsv: the first column)")
 	flags.Var(&f.delimiter, "delimiter", "the `CHARACTER` between the columns of a csv, such as ';', or tab (default: a comma)")
 	flags.BoolVar(&f.noHeader, "no-header", false, "the first row of a csv or tsv is an entry; values are lists, and --key counts columns from 1")
