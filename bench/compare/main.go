@@ -72,10 +72,35 @@ func (c comparison) run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", p.Name(), err)
 		}
 	}
+	if err := c.diffs(ctx); err != nil {
+		return err
+	}
 	if err := c.foreign(ctx); err != nil {
 		return err
 	}
 	return c.out.close()
+}
+
+// diffs measures what finds changes.
+func (c comparison) diffs(ctx context.Context) error {
+	works := append(work.Diffs[:len(work.Diffs):len(work.Diffs)], work.DiffsOverNetwork(c.atOnce[0])...)
+	if !slices.ContainsFunc(works, func(w work.Work) bool { return c.work.MatchString(w.Name) }) {
+		return nil
+	}
+	for _, n := range c.sizes {
+		for _, p := range peer.Differs() {
+			if !c.impl.MatchString(p.Name()) {
+				continue
+			}
+			s := work.NewSubject(p, workload.Entries(n))
+			for _, w := range works {
+				if err := c.measure(ctx, w, s); err != nil {
+					return fmt.Errorf("%s: %w", p.Name(), err)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // reread prints results that were measured before. The file may be of several

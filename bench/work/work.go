@@ -58,6 +58,8 @@ type Subject struct {
 	store   *memstore.Store // with the map of all entries
 	root    cid.Cid
 	warm    peer.Map // with all its blocks in memory
+
+	versions map[int]version // by the number of changes
 }
 
 // NewSubject makes a subject over the first entries of the workload.
@@ -66,7 +68,7 @@ func NewSubject(p peer.Peer, entries []workload.Entry) *Subject {
 }
 
 // Forget lets go of what was only kept for more runs of the same work.
-func (s *Subject) Forget() { s.warm = nil }
+func (s *Subject) Forget() { s.warm, s.versions = nil, nil }
 
 // stored returns a store with the subject's map in it.
 func (s *Subject) stored(ctx context.Context) (store *memstore.Store, root cid.Cid, err error) {

@@ -48,6 +48,24 @@ func TestWorks(t *testing.T) {
 	}
 }
 
+// TestDiffs finds changes in every way there is.
+func TestDiffs(t *testing.T) {
+	for _, p := range peer.Differs() {
+		s := work.NewSubject(p, workload.Entries(size))
+		works := work.Diffs
+		if p.Concurrent() {
+			works = append(works[:len(works):len(works)], work.DiffsOverNetwork(64)...)
+		}
+		for _, w := range works {
+			t.Run(p.Name()+"/"+w.Name, func(t *testing.T) {
+				if _, err := work.Measure(t.Context(), w, s, nil); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+}
+
 // TestFloorDoesTheWork: what the floor leaves out must not be the map. Its
 // root is that of the map which the library builds, also where the entries are
 // not all held at once.
