@@ -100,3 +100,13 @@ func TestCacheKnowsParameters(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestDefaultLinkPrototype: maps are named by it where nothing else is said.
+func TestDefaultLinkPrototype(t *testing.T) {
+	for _, p := range []params.Params{params.Default(), params.Filecoin(), params.PyHAMT()} {
+		n := hamttest.Build(t, builder.Prototype{Params: p, LinkSystem: hamttest.NewStore().LinkSystem()}, hamttest.Model{})
+		if got, want := builder.DefaultLinkPrototype(p), hamttest.RootOf(t, n).Prototype(); got != want {
+			t.Errorf("%s: %v, want %v", p, got, want)
+		}
+	}
+}

@@ -33,6 +33,11 @@ func newWriter(t *testing.T, lsys *linking.LinkSystem, lp datamodel.LinkPrototyp
 func TestNewWriterRefuses(t *testing.T) {
 	v0 := blockio.DefaultLinkPrototype
 	v0.Version = 0
+	file := func(version uint64, hash multicodec.Code) cidlink.LinkPrototype {
+		lp := hamttest.LinkPrototype(multicodec.DagPb, hash, 32)
+		lp.Version = version
+		return lp
+	}
 	bare := &linking.LinkSystem{} // storage alone does for DAG-CBOR under sha2-256
 	newWriter(t, bare, blockio.DefaultLinkPrototype)
 	for name, c := range map[string]struct {
@@ -42,6 +47,8 @@ func TestNewWriterRefuses(t *testing.T) {
 	}{
 		"no prototype":  {bare, nil, "not a cidlink.LinkPrototype"},
 		"CIDv0":         {bare, v0, "CIDv0"},
+		"CIDv0, sha-3":  {bare, file(0, multicodec.Sha3_256), "sha2-256 alone"},
+		"files, CIDv1":  {bare, file(1, multicodec.Sha2_256), "CIDv0"},
 		"no codecs":     {bare, hamttest.LinkPrototype(multicodec.DagJson, multicodec.Sha2_256, -1), "no encoder"},
 		"no hashes":     {bare, hamttest.LinkPrototype(multicodec.DagCbor, multicodec.Sha2_512, -1), "no hash function"},
 		"unknown codec": {hamttest.NewStore().LinkSystem(), hamttest.LinkPrototype(0x300100, multicodec.Sha2_256, -1), "no encoder"},

@@ -222,6 +222,12 @@ func TestPyHAMTOtherBucketSize(t *testing.T) {
 	}
 	content["precip/c/7"] = content["precip/c/8"]
 	hamttest.ExpectContent(t, edited, content)
+	for err := range edited.Verify(t.Context()) {
+		var f *fault.Error
+		if !errors.As(err, &f) || len(f.Path) == 0 && errors.Is(err, fault.ErrBucketOverfull) {
+			t.Errorf("the root after an edit: %v", err)
+		}
+	}
 }
 
 // TestPyHAMTRefuses what its nodes cannot hold, whichever way it comes, and leaves
@@ -417,6 +423,16 @@ func TestPyHAMTNodeInSeveralBlocks(t *testing.T) {
 		}
 		hamttest.ExpectVerified(t, load(copied, root, ahead))
 	}
+	// Parts are new blocks as others are.
+	empty := hamttest.Build(t, builder.Prototype{Params: p, LinkSystem: s.LinkSystem()}, hamttest.Model{})
+	sent := hamttest.NewStore()
+	for b, err := range diff.NewBlocks(t.Context(), empty, load(s, root, 1)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent.Put(b.Link.(cidlink.Link).Cid, b.Bytes)
+	}
+	hamttest.ExpectVerified(t, load(sent, root, 1))
 	// A part that is missing, or another, is a fault of the node.
 	lost := cid.Undef
 	for link := range hamttest.Links(t, load(s, root, 1)) {
