@@ -54,13 +54,15 @@ func WithWeakDigests() Option { return adl.WithWeakDigests() }
 var errNoLinkSystem = errors.New("hamt: no LinkSystem was given")
 
 // Load opens the map whose root has the given link. One block is loaded, the
-// root; the others when something asks for what is in them. ctx is for this
+// root; the others when something asks for what is in them. In a Filecoin layout
+// the parameters are checked, with the first of the map's entries: where the root has
+// none, Load loads the blocks that lead to one. ctx is for this
 // call and, unless replaced with WithContext, for those methods of the Node
 // that take none.
 //
 // Errors are *fault.Error: ErrMissing and ErrHashMismatch from the store,
 // ErrWeakDigest where a store could give what it wants, ErrNotHAMT where the block
-// is something else, ErrUnknownHash, and what can
+// is something else, ErrParams, ErrUnknownHash, and what can
 // be wrong with a root block.
 func Load(ctx context.Context, lsys *linking.LinkSystem, link datamodel.Link, options ...Option) (*adl.Node, error) {
 	if lsys == nil {
@@ -69,6 +71,9 @@ func Load(ctx context.Context, lsys *linking.LinkSystem, link datamodel.Link, op
 	settings := nodes.Resolve(options)
 	tree, err := trie.Open(ctx, newSource(lsys, settings), link, settings.Params)
 	if err != nil {
+		return nil, err
+	}
+	if err := tree.CheckParams(ctx, true); err != nil {
 		return nil, err
 	}
 	return newNode(ctx, tree, settings), nil
@@ -91,7 +96,8 @@ func newNode(ctx context.Context, tree *trie.Tree, settings nodes.Settings) *adl
 // (fault.ErrNotHAMT), since whoever calls it says that this is one. A map is
 // returned as it is, and a typed node is read in its representation form.
 //
-// Only the root is looked at. Blocks below it are loaded from the LinkSystem
+// Only the root is looked at (so that in a Filecoin layout, wrong parameters are
+// found out only if the root has entries). Blocks below it are loaded from the LinkSystem
 // when something asks for what is in them, without passing through its
 // NodeReifier; what may be wrong with them is found then. The methods of the
 // Node that are datamodel.Node's load them on the caller's goroutine, one after
@@ -137,6 +143,9 @@ func reify(lctx linking.LinkContext, root datamodel.Node, lsys *linking.LinkSyst
 	ctx := lctx.Ctx
 	if ctx == nil {
 		ctx = context.Background()
+	}
+	if err := tree.CheckParams(ctx, false); err != nil {
+		return nil, err
 	}
 	return newNode(ctx, tree, settings), nil
 }

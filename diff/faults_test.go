@@ -346,10 +346,11 @@ func TestMisplaced(t *testing.T) {
 func TestLayoutsHaveNoBlockInCommon(t *testing.T) {
 	h := hamttest.Handmade{Store: hamttest.NewStore()}
 	node := h.Put(h.Node("\x01\xff", h.Bucket("\x00\x01x", 1), h.Bucket("\x00\xffx", 2)))
-	a := hamttest.Load(t, h.Store, h.Root("\x00", h.Link(node)))
+	placed := h.Bucket("\x01x", 1) // in both, which says that the parameters are right
+	a := hamttest.Load(t, h.Store, h.Root("\x00\x01", h.Link(node), placed))
 	filecoin := a.Params()
 	filecoin.Layout = params.FilecoinV3
-	b := hamttest.Load(t, h.Store, h.Put(append([]byte("\x82\x41\x01\x81"), h.Link(node)...)), hamt.WithParams(filecoin))
+	b := hamttest.Load(t, h.Store, h.Put(append(append([]byte("\x82\x41\x03\x82"), h.Link(node)...), placed...)), hamt.WithParams(filecoin))
 	if err := failure(t.Context(), a, b); !errors.Is(err, fault.ErrMisplaced) {
 		t.Errorf("error %v", err)
 	}

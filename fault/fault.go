@@ -67,6 +67,10 @@ var (
 	// nothing, or keys that do not lead there) that the walk over the map would
 	// not end.
 	ErrEndless = errors.New("too much of the tree is reached in vain")
+	// ErrParams: the parameters that were given for a map whose blocks do not carry
+	// them (Filecoin's layouts) are not the map's: its keys do not stand where their
+	// hashes lead.
+	ErrParams = errors.New("parameters are not those of the map")
 	// ErrUnknownHash: no hash function is registered for the root's hashAlg.
 	ErrUnknownHash = errors.New("unknown hash function")
 )

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // Named is a store that knows roots by name.
@@ -40,6 +42,18 @@ type Logged interface {
 	// History returns what a name has stood for and does stand for, the oldest
 	// first, as far as the store remembers: nothing for a name that never was.
 	History(ctx context.Context, name string) ([]Move, error)
+}
+
+// Remembering is a Named store whose names remember the parameters of the maps that
+// they stand for, where the blocks do not carry them (Filecoin's layouts).
+type Remembering interface {
+	Named
+	// SetNameParams is SetName of a name that remembers parameters from then on.
+	// SetName has it remember none. MoveName has it remember what it did when it
+	// stood for the new root last, or else what it does.
+	SetNameParams(ctx context.Context, name string, root cid.Cid, p params.Params) error
+	// NameParams returns the parameters that a name remembers, and whether it does.
+	NameParams(ctx context.Context, name string) (p params.Params, ok bool, err error)
 }
 
 // Move is a step of a name.

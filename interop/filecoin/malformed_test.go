@@ -1,15 +1,20 @@
 package filecoin_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/filecoin-project/go-hamt-ipld/v3"
+	"github.com/ipld/go-ipld-prime/datamodel"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/multiformats/go-multicodec"
 
 	ours "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -83,20 +88,84 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestWrongParameters: Filecoin's blocks do not say which bit width they have.
-// A map that is read with too small a one is a fault, or its keys are not
-// found; never a panic.
+// TestWrongParameters: Filecoin's blocks do not say which hash and bit width they
+// have. A map that is opened with others is refused, whatever its size: else present
+// keys would not be found, and edits would make what nobody can read.
 func TestWrongParameters(t *testing.T) {
-	s, c := newStore(), randomContents(random(t), 500)
-	root := theirBuild(t, s, blake2b, 8, c)
-	_, err := ours.Load(t.Context(), s.LinkSystem(), cidlink.Link{Cid: root}, ours.WithParams(filecoin(5)))
-	if !errors.Is(err, fault.ErrBitmapLength) {
-		t.Errorf("bit width 5 instead of 8: %v", err)
-	}
-	node := load(t, s.LinkSystem(), theirBuild(t, s, blake2b, 5, c), filecoin(8))
-	for err := range node.Verify(t.Context()) {
-		if !errors.Is(err, fault.ErrMisplaced) && !errors.Is(err, fault.ErrNotCollapsed) {
-			t.Errorf("bit width 8 instead of 5: %v", err)
+	others := map[string]params.Params{"murmur3": filecoin(5).WithHashAlg(multicodec.Murmur3X64_64), "sha2-512": filecoin(5).WithHashAlg(multicodec.Sha2_512)}
+	for width := params.MinBitWidth; width <= 10; width++ {
+		if width != 5 {
+			others[fmt.Sprintf("bit width %d", width)] = filecoin(width)
 		}
+	}
+	for _, n := range []int{0, 1, 2, 5, 500, 5000} { // from 500 on there are no entries in the root
+		for seed := range 10 {
+			s, c := newStore(), contents{}
+			for i := range n {
+				c[fmt.Sprintf("%d %d", seed, i)] = []byte{0}
+			}
+			root := theirBuild(t, s, blake2b, 5, c)
+			open := func(p params.Params) error {
+				_, err := ours.Load(t.Context(), s.LinkSystem(), cidlink.Link{Cid: root}, ours.WithParams(p))
+				return err
+			}
+			if err := open(filecoin(5)); err != nil {
+				t.Fatalf("%d entries: %v", n, err)
+			}
+			for name, p := range others {
+				err := open(p)
+				if n == 0 && err != nil && !errors.Is(err, fault.ErrBitmapLength) {
+					t.Errorf("no entries, %s: %v", name, err)
+				}
+				// One key in a small root can have indexes that are alike by chance.
+				if n > 2 && !errors.Is(err, fault.ErrParams) && !errors.Is(err, fault.ErrBitmapLength) {
+					t.Errorf("%d entries, %s: %v", n, name, err)
+				}
+			}
+		}
+	}
+}
+
+// TestParametersChecked: that is found out by as many loads as lead to an entry, and
+// not refused where these blocks, or some, are not there.
+func TestParametersChecked(t *testing.T) {
+	s, c := newStore(), contents{}
+	for i := range 5000 {
+		c[fmt.Sprint(i)] = []byte{0}
+	}
+	root := theirBuild(t, s, blake2b, 5, c)
+	s.TakeLoads()
+	load(t, s.LinkSystem(), root, filecoin(5))
+	loads := s.TakeLoads()
+	if len(loads) != 2 {
+		t.Errorf("%d loads: %v", len(loads), loads)
+	}
+	s.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
+		if link.String() == loads[1] {
+			return nil, hamttest.ErrStore
+		}
+		return raw, nil
+	}
+	load(t, s.LinkSystem(), root, filecoin(5))
+	if _, err := ours.Load(t.Context(), s.LinkSystem(), cidlink.Link{Cid: root}, ours.WithParams(filecoin(8))); !errors.Is(err, fault.ErrParams) {
+		t.Errorf("another bit width, and the first block is missing: %v", err)
+	}
+	s.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
+		if link.(cidlink.Link).Cid != root {
+			return nil, hamttest.ErrStore
+		}
+		return raw, nil
+	}
+	load(t, s.LinkSystem(), root, filecoin(5))
+	done, cancel := context.WithCancel(t.Context())
+	s.OnRead = func(link datamodel.Link, raw []byte) ([]byte, error) {
+		if link.(cidlink.Link).Cid != root {
+			cancel()
+			return nil, hamttest.ErrStore
+		}
+		return raw, nil
+	}
+	if _, err := ours.Load(done, s.LinkSystem(), cidlink.Link{Cid: root}, ours.WithParams(filecoin(5))); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/ipld/go-ipld-prime/datamodel"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/multiformats/go-multicodec"
 
+	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -144,6 +146,12 @@ func unsorted(t *testing.T) (s store, links []cid.Cid) {
 func TestUnsortedBuckets(t *testing.T) {
 	s, links := unsorted(t)
 	m := load(t, s.LinkSystem(), links[0], olderForm(5))
+	for _, wrong := range []params.Params{olderForm(4), olderForm(6), olderForm(8), olderForm(5).WithHashAlg(multicodec.Murmur3X64_64)} {
+		_, err := hamt.Load(t.Context(), s.LinkSystem(), cidlink.Link{Cid: links[0]}, hamt.WithParams(wrong))
+		if !errors.Is(err, fault.ErrParams) && !errors.Is(err, fault.ErrBitmapLength) {
+			t.Errorf("%v: %v", wrong, err)
+		}
+	}
 	// Keys of the node below the root, in its order.
 	keys := strings.Fields("dab29b8002 f499848006 f99a9b8002 f4a29b8002 bad8808006 8ea28d8006 f6a29b8002 dfb2848006 dba29b8002 c98b9b8002 da929b8002 f8a29b8002")
 	for _, digits := range keys {

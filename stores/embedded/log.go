@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multicodec"
+
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
@@ -60,15 +63,44 @@ type packLine struct {
 
 // nameLine lets a name stand for a root, or for nothing.
 type nameLine struct {
-	Name string `json:"name"`
-	Root string `json:"root,omitempty"`
+	Name   string      `json:"name"`
+	Root   string      `json:"root,omitempty"`
+	Params *nameParams `json:"params,omitempty"`
 }
 
 // nameStep is what a name came to stand for.
 type nameStep struct {
-	Time time.Time `json:"time"`
-	Root string    `json:"root,omitempty"`
-	By   string    `json:"by,omitempty"`
+	Time   time.Time   `json:"time"`
+	Root   string      `json:"root,omitempty"`
+	By     string      `json:"by,omitempty"`
+	Params *nameParams `json:"params,omitempty"`
+}
+
+// nameParams are the parameters of a map whose blocks do not carry them.
+type nameParams struct {
+	Layout     string `json:"layout"`
+	HashAlg    uint64 `json:"hashAlg"`
+	BitWidth   int    `json:"bitWidth"`
+	BucketSize int    `json:"bucketSize"`
+}
+
+// paramsText returns parameters as the log has them: nil where blocks carry them.
+func paramsText(p params.Params) *nameParams {
+	if p.Layout == params.Spec {
+		return nil
+	}
+	p = p.WithDefaults()
+	return &nameParams{p.Layout.String(), uint64(p.HashAlg), p.BitWidth, p.BucketSize}
+}
+
+// params returns the parameters, and false if they are none.
+func (n *nameParams) params() (p params.Params, ok bool) {
+	if n == nil {
+		return params.Params{}, false
+	}
+	layout, err := params.ParseLayout(n.Layout)
+	p = params.Params{Layout: layout, BitWidth: n.BitWidth, BucketSize: n.BucketSize}.WithHashAlg(multicodec.Code(n.HashAlg))
+	return p, err == nil && n.BitWidth != 0 && n.BucketSize != 0 && p.Validate() == nil
 }
 
 const (
@@ -139,7 +171,7 @@ func (s *step) valid() bool {
 		packs = append(packs, st.Packs...)
 		for name, steps := range st.Names {
 			for _, step := range steps {
-				names = append(names, nameLine{name, step.Root})
+				names = append(names, nameLine{name, step.Root, step.Params})
 			}
 		}
 	}
@@ -149,6 +181,9 @@ func (s *step) valid() bool {
 		}
 	}
 	for _, n := range names {
+		if _, ok := n.Params.params(); !ok && n.Params != nil {
+			return false
+		}
 		if n.Root == "" {
 			continue // it stands for nothing
 		}
@@ -178,7 +213,7 @@ func (st *state) apply(s *step) {
 		}
 	}
 	for _, n := range s.Names {
-		st.Names[n.Name] = append(st.Names[n.Name], nameStep{s.Time, n.Root, s.By})
+		st.Names[n.Name] = append(st.Names[n.Name], nameStep{s.Time, n.Root, s.By, n.Params})
 	}
 }
 
@@ -190,6 +225,25 @@ func (st *state) root(name string) (root cid.Cid, found bool, err error) {
 	}
 	root, err = cid.Decode(steps[len(steps)-1].Root)
 	return root, err == nil, err
+}
+
+// params returns the parameters that a name remembers, or nil.
+func (st *state) params(name string) *nameParams {
+	if steps := st.Names[name]; len(steps) > 0 {
+		return steps[len(steps)-1].Params
+	}
+	return nil
+}
+
+// paramsMoved returns those that a name remembers once it has moved to a root: as
+// when it stood for that last, or else as it does now.
+func (st *state) paramsMoved(name, root string) *nameParams {
+	for _, step := range slices.Backward(st.Names[name]) {
+		if step.Root == root && root != "" {
+			return step.Params
+		}
+	}
+	return st.params(name)
 }
 
 // clone returns a state that does not change with this one; its history is cut.

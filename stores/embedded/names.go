@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"reflect"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
@@ -78,17 +81,36 @@ func (s *Store) History(_ context.Context, name string) (moves []stores.Move, er
 
 // SetName lets a name stand for a root, whatever it stood for. All blocks that
 // were put are on the disk before the name is.
-func (s *Store) SetName(_ context.Context, name string, root cid.Cid) error {
+func (s *Store) SetName(ctx context.Context, name string, root cid.Cid) error {
+	return s.SetNameParams(ctx, name, root, params.Params{})
+}
+
+// SetNameParams is SetName of a name that remembers the parameters of a map in one of
+// Filecoin's layouts.
+func (s *Store) SetNameParams(_ context.Context, name string, root cid.Cid, p params.Params) error {
 	if err := stores.CheckName(name); err != nil {
 		return err
 	}
 	return s.change(func() error {
+		line := nameLine{name, root.String(), paramsText(p)}
 		now, _, err := s.lookup(name)
-		if err == nil && now == root {
+		if err == nil && now == root && reflect.DeepEqual(line.Params, s.state.params(name)) {
 			return s.commit(root) // there is nothing to remember
 		}
-		return s.commit(root, nameLine{name, root.String()})
+		return s.commit(root, line)
 	})
+}
+
+// NameParams returns the parameters that a name remembers, and whether it does.
+func (s *Store) NameParams(_ context.Context, name string) (p params.Params, ok bool, err error) {
+	if !s.reads.Enter() {
+		return params.Params{}, false, s.closed()
+	}
+	defer s.reads.Leave()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p, ok = s.state.params(name).params()
+	return p, ok, nil
 }
 
 // MoveName is SetName of a name that has to stand for the root from, and
@@ -108,7 +130,11 @@ func (s *Store) MoveName(_ context.Context, name string, from, to cid.Cid) error
 		case now == to:
 			return s.commit(to)
 		}
-		return s.commit(to, nameLine{name, rootText(to)})
+		line := nameLine{Name: name, Root: rootText(to)}
+		if to.Defined() {
+			line.Params = s.state.paramsMoved(name, line.Root)
+		}
+		return s.commit(to, line)
 	})
 }
 
@@ -138,7 +164,7 @@ func (s *Store) RenameName(_ context.Context, from, to string) (found bool, err 
 	} else if taken {
 		return true, fmt.Errorf("name %q: %w", to, stores.ErrNameTaken)
 	}
-	return true, s.commit(root, nameLine{to, root.String()}, nameLine{Name: from})
+	return true, s.commit(root, nameLine{to, root.String(), s.state.params(from)}, nameLine{Name: from})
 }
 
 // RemoveName forgets a name, and reports whether it was there. The blocks stay.

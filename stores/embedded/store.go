@@ -58,9 +58,10 @@ type openPack struct {
 func (p *openPack) path() string { return packsDir + "/" + p.Name }
 
 var (
-	_ stores.Writable = (*Store)(nil)
-	_ stores.Logged   = (*Store)(nil)
-	_ stores.Syncer   = (*Store)(nil)
+	_ stores.Writable    = (*Store)(nil)
+	_ stores.Logged      = (*Store)(nil)
+	_ stores.Remembering = (*Store)(nil)
+	_ stores.Syncer      = (*Store)(nil)
 )
 
 // Options say how a store is opened.

@@ -106,7 +106,7 @@ func (c *copying) copy(ctx context.Context, from stores.Store, at location, root
 	if err != nil {
 		return err
 	}
-	if err := c.app.settle(ctx, to, root.cid, rootRef{}, c.name); err != nil {
+	if err := c.app.settle(ctx, to, root.cid, rootRef{}, c.name, parameters); err != nil {
 		return err
 	}
 	p.end()

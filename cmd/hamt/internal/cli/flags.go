@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 // verb makes a command of the package's kind.
@@ -66,7 +68,11 @@ type layoutFlags struct {
 	bucketSize int
 	reads      bool // maps that are there, and may carry their parameters
 	changed    func(name string) bool
+	remembered *params.Params // what the name of the map remembers
 }
+
+// layoutNames are the names of the flags.
+var layoutNames = []string{"layout", "hash", "bit-width", "bucket-size"}
 
 func (f *layoutFlags) add(flags *pflag.FlagSet, reading bool) *layoutFlags {
 	f.reads, f.hash = reading, code(multicodec.Sha2_256)
@@ -78,7 +84,7 @@ func (f *layoutFlags) add(flags *pflag.FlagSet, reading bool) *layoutFlags {
 	flags.IntVar(&f.bucketSize, "bucket-size", 0, "entries that fit into a bucket, from 1 (default 3; 4 in py-hamt's layout)")
 	flags.Lookup("hash").DefValue = "" // which the layout says
 	if reading {
-		about(flags, topicLayouts, "layout", "hash", "bit-width", "bucket-size")
+		about(flags, topicLayouts, layoutNames...)
 	}
 	f.changed = flags.Changed
 	return f
@@ -90,8 +96,25 @@ func (f *layoutFlags) reading(c *cobra.Command) *cobra.Command {
 	return c
 }
 
+// remember takes the parameters that the name of a map remembers, for who does not say
+// others.
+func (f *layoutFlags) remember(ctx context.Context, named stores.Named, name string) error {
+	remembering, ok := named.(stores.Remembering)
+	if !ok {
+		return nil
+	}
+	p, ok, err := remembering.NameParams(ctx, name)
+	if f.remembered = nil; ok {
+		f.remembered = &p
+	}
+	return err
+}
+
 // params returns the parameters; what is not said is as the layout has it.
 func (f *layoutFlags) params() (params.Params, error) {
+	if f.remembered != nil && !slices.ContainsFunc(layoutNames, f.changed) {
+		return *f.remembered, nil
+	}
 	layout, err := params.ParseLayout(f.layout)
 	if err != nil {
 		return params.Params{}, usage("%w", plain{err})

@@ -77,7 +77,8 @@ breaks, a request that takes longer than --timeout. A connection that is refused
 a machine which has not answered before is an error at once.`},
 		{Use: topicLayouts, Short: "Flags for maps in other layouts", Long: `Flags for maps in the layouts of Filecoin and py-hamt, whose blocks do not carry their
 parameters. All verbs that read maps take them. Without them a map is what its root
-block says; a --layout without the others stands for what its maps usually have:
+block says, or what its name remembers (that of the embedded store does); a --layout
+without the others stands for what its maps usually have:
 
 filecoin-v3  sha2-256, bit width 5, bucket size 3 (Filecoin actors v3 and later)
 filecoin-v0  the same (the form before that, which can only be read)

@@ -96,8 +96,12 @@ func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to locati
 			return fmt.Errorf("%s: root %s: %w", file, root, plain{err})
 		}
 	}
+	p, err := layout.params()
+	if err != nil {
+		return err
+	}
 	for _, root := range roots {
-		if err := a.settle(ctx, s, root, rootRef{}, name); err != nil {
+		if err := a.settle(ctx, s, root, rootRef{}, name, p); err != nil {
 			return err
 		}
 	}

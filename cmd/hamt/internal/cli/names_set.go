@@ -43,7 +43,11 @@ hamt names set backup people`, exactly(2), func(ctx context.Context, args []stri
 			} else if !has {
 				return fmt.Errorf("root %s: %w", root.cid, stores.NotFound{CID: root.cid})
 			}
-			if err := a.setName(ctx, named, args[0], root.cid); err != nil {
+			p, err := layout.params()
+			if err != nil {
+				return err
+			}
+			if err := a.setName(ctx, named, args[0], root.cid, p); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(a.out, root.cid)

@@ -51,9 +51,9 @@ func parseCID(text string) (c cid.Cid, path string, ok bool, err error) {
 // explorer goes along paths through what blocks hold: keys of maps, fields and elements
 // of other data, and the links between them.
 type explorer struct {
-	lsys   *linking.LinkSystem
-	params params.Params // of maps that do not carry them
-	ahead  int
+	lsys    *linking.LinkSystem
+	params  params.Params // of maps that do not carry them
+	options []hamt.Option
 }
 
 // nothingThere is the error for a path that leads nowhere.
@@ -76,7 +76,7 @@ func (e *nothingThere) Error() string {
 
 // follow returns what a link leads to: a HashMap as a map, and other data as it is.
 func (x explorer) follow(ctx context.Context, link datamodel.Link) (datamodel.Node, error) {
-	m, err := hamt.Load(ctx, x.lsys, link, hamt.WithParams(x.params), hamt.WithReadAhead(x.ahead))
+	m, err := hamt.Load(ctx, x.lsys, link, x.options...)
 	if err == nil {
 		return m, nil
 	}

@@ -14,6 +14,7 @@ import (
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/embedded"
@@ -47,6 +48,9 @@ func (a *app) resolve(ctx context.Context, s stores.Store, layout *layoutFlags, 
 			return rootRef{}, err
 		}
 		if found {
+			if err := layout.remember(ctx, named, name); err != nil {
+				return rootRef{}, err
+			}
 			return a.inside(ctx, s, layout, rootRef{cid: c, name: name}, path, root)
 		}
 	}
@@ -81,7 +85,7 @@ func (a *app) inside(ctx context.Context, s stores.Store, layout *layoutFlags, f
 // explorer returns what goes along paths.
 func (a *app) explorer(lsys *linking.LinkSystem, layout *layoutFlags) (explorer, error) {
 	given, err := layout.params()
-	return explorer{lsys, given, a.store.remote.AtOnce}, err
+	return explorer{lsys, given, append(a.readOptions(), hamt.WithParams(given))}, err
 }
 
 // likeName asks whether one of the names is meant that a store of this machine has; what
@@ -224,23 +228,25 @@ func (a *app) publish(ctx context.Context, s stores.Writable, m *adl.Node, from 
 	if err != nil {
 		return err
 	}
-	if err := a.settle(ctx, s, root, from, name); err != nil {
+	if err := a.settle(ctx, s, root, from, name, m.Params()); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(a.out, root)
 	return err
 }
 
-// settle sees to it that a root is in the store to stay, and has its name. It says what
-// the name stood for, if that was another root.
-func (a *app) settle(ctx context.Context, s stores.Writable, root cid.Cid, from rootRef, name string) error {
+// settle sees to it that the root of a map is in the store to stay, and has its name. It
+// says what the name stood for, if that was another root. A new name remembers the
+// parameters of a map whose blocks do not carry them, where the store can; one that
+// moves does so already.
+func (a *app) settle(ctx context.Context, s stores.Writable, root cid.Cid, from rootRef, name string, p params.Params) error {
 	named, _ := s.(stores.Named)
 	switch {
 	case name != "":
 		if named == nil {
 			return errNoNames
 		}
-		return a.setName(ctx, named, name, root)
+		return a.setName(ctx, named, name, root, p)
 	case from.name != "" && named != nil:
 		return named.MoveName(ctx, from.name, from.cid, root)
 	}
@@ -248,9 +254,15 @@ func (a *app) settle(ctx context.Context, s stores.Writable, root cid.Cid, from 
 }
 
 // setName lets a name stand for a root, and says what it stood for.
-func (a *app) setName(ctx context.Context, named stores.Named, name string, root cid.Cid) error {
+func (a *app) setName(ctx context.Context, named stores.Named, name string, root cid.Cid, p params.Params) error {
 	before, found, lookup := named.Lookup(ctx, name)
-	if err := named.SetName(ctx, name, root); err != nil {
+	set := named.SetName
+	if remembering, ok := named.(stores.Remembering); ok && p.Layout != params.Spec {
+		set = func(ctx context.Context, name string, root cid.Cid) error {
+			return remembering.SetNameParams(ctx, name, root, p)
+		}
+	}
+	if err := set(ctx, name, root); err != nil {
 		return err
 	}
 	// What Lookup does not know SetName may all the same.

@@ -64,7 +64,7 @@ func statusOf(err error) int {
 	case errors.Is(err, proof.ErrDiffers):
 		return statusAbsent
 	case errors.As(err, new(*input.Error)), errors.Is(err, input.ErrEmpty), errors.Is(err, stores.ErrReadOnly), errors.Is(err, diff.ErrHashFunctions),
-		errors.Is(err, carfile.ErrNotCAR), isBadEntry(err):
+		errors.Is(err, carfile.ErrNotCAR), errors.Is(err, fault.ErrParams), isBadEntry(err):
 		return statusUsage
 	}
 	return statusFault
@@ -98,6 +98,8 @@ func messageOf(err error) string {
 		return err.Error() + "; --force replaces it"
 	case errors.Is(err, fault.ErrWeakDigest) && !errors.Is(err, proof.ErrNotProven):
 		return err.Error() + "; --weak-digests takes it all the same"
+	case errors.Is(err, fault.ErrParams):
+		return err.Error() + "; give the --hash and --bit-width that it was made with"
 	case errors.Is(err, diff.ErrHashFunctions):
 		return err.Error() + "; --by-lookup compares them all the same"
 	case errors.As(err, &other):
