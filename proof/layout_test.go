@@ -3,10 +3,18 @@ package proof_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"testing"
 
+	"github.com/ipfs/go-cid"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/multiformats/go-multicodec"
+
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
+	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -62,5 +70,65 @@ func TestPyHAMT(t *testing.T) {
 		if _, err := proof.WriteChange(t.Context(), io.Discard, m, []proof.Change{change}); !errors.Is(err, kind) {
 			t.Errorf("want %v: %v", kind, err)
 		}
+	}
+}
+
+// TestPyHAMT3: in the layout of py-hamt 3, a node may be a file of several blocks. All of
+// them are in the proof, each after the one that links to it.
+func TestPyHAMT3(t *testing.T) {
+	s := hamttest.NewStore()
+	content := hamttest.Model{}
+	for i := range 600 {
+		raw := fmt.Appendf(nil, "value %d", i)
+		content[fmt.Sprint("key-", i)] = basicnode.NewLink(hamttest.BlockOf(raw).Link)
+	}
+	p := params.Params{Layout: params.PyHAMT3}.WithDefaults()
+	m := hamttest.Build(t, builder.Prototype{Params: p, LinkSystem: s.LinkSystem()}, content)
+	l := hamttest.Must(m.Locate(t.Context(), []byte("key-7")))
+
+	// The root once more, as a file in two parts.
+	block := s.Block(l.Blocks[0])
+	var file []byte
+	for _, part := range [][]byte{block[:100], block[100:]} {
+		c := hamttest.Must(cid.Prefix{Version: 1, Codec: uint64(multicodec.Raw), MhType: uint64(multicodec.Sha2_256), MhLength: -1}.Sum(part))
+		s.Put(c, part)
+		link := append([]byte{0x0a, byte(len(c.Bytes()))}, c.Bytes()...)
+		file = append(append(file, 0x12, byte(len(link))), link...)
+	}
+	file = append(file, 0x0a, 0x02, 0x08, 0x02) // Data: of type file
+	root := hamttest.Must(cid.Prefix{Version: 1, Codec: uint64(multicodec.DagPb), MhType: uint64(multicodec.Sha2_256), MhLength: -1}.Sum(file))
+	s.Put(root, file)
+
+	inFile := hamttest.Load(t, s, cidlink.Link{Cid: root}, hamt.WithParams(p))
+	keys := [][]byte{[]byte("key-7"), []byte("none")}
+	car := prove(t, inFile, keys...)
+	blocks := blocksOf(t, car)
+	if len(blocks) < 4 || blocks[0].name != root || blocks[1].name.Prefix().Codec != uint64(multicodec.Raw) {
+		t.Errorf("the blocks are %v", names(blocks))
+	}
+	results, err := (proof.Checker{Params: p}).Check(bytes.NewReader(car), root, keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectResults(t, m, keys, results)
+	for i := range blocks {
+		fewer := carOf(t, []cid.Cid{root}, slices.Delete(slices.Clone(blocks), i, i+1)...)
+		if _, err := (proof.Checker{Params: p}).Check(bytes.NewReader(fewer), root, keys...); !errors.Is(err, proof.ErrNotProven) {
+			t.Errorf("without block %d: %v", i, err)
+		}
+	}
+
+	// Changes, too, and only such as the layout can hold.
+	changes := []proof.Change{deletion("key-8"), set("key-9", content["key-7"])}
+	car, next := proveChange(t, m, changes)
+	want := hamttest.Build(t, builder.Prototype{Params: p, LinkSystem: hamttest.NewStore().LinkSystem()}, apply(t, content, changes))
+	if next != rootOf(t, want) {
+		t.Errorf("the root is %s, want %s", next, rootOf(t, want))
+	}
+	if err := checker(m).CheckChange(bytes.NewReader(car), rootOf(t, m), next, changes); err != nil {
+		t.Error(err)
+	}
+	if _, err := proof.WriteChange(t.Context(), io.Discard, m, []proof.Change{set("key-9", basicnode.NewInt(1))}); !errors.Is(err, fault.ErrValue) {
+		t.Errorf("got error %v", err)
 	}
 }

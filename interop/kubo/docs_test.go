@@ -37,10 +37,19 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bin, err := command()
+	if err != nil {
+		t.Fatal(err)
+	}
 	run := func(node *daemon.Node, command string) (dir, stdout string) {
 		dir = t.TempDir()
 		shell := node.Shell("set -e\n" + strings.ReplaceAll(command, "http://127.0.0.1:8080", node.Gateway))
 		shell.Dir = dir
+		for i, variable := range shell.Env {
+			if path, ok := strings.CutPrefix(variable, "PATH="); ok {
+				shell.Env[i] = "PATH=" + bin + string(os.PathListSeparator) + path
+			}
+		}
 		shell.Env = append(shell.Env, "ROOT="+root(t, s.root).String(), "WAY="+location.Path.String())
 		out, err := shell.Output()
 		if err != nil {
@@ -54,7 +63,8 @@ func TestDocs(t *testing.T) {
 		t.Errorf("%s\nprints %q, want %q", commands[0], got, want)
 	}
 	dir, got := run(plain, commands[1])
-	if want := `[{"column":22,"line":1}]`; got != want {
+	value := `[{"column":22,"line":1}]`
+	if want := value + value + "\n"; got != want {
 		t.Errorf("%s\nprints %q, want %q", commands[1], got, want)
 	}
 	archive, err := os.ReadFile(filepath.Join(dir, "proof.car"))
