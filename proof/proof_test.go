@@ -628,4 +628,12 @@ func TestRepeatedBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectResults(t, m, keys, results)
+
+	car = provePrefix(t, m, nil, 0)
+	if n := len(blocksOf(t, car)); n != 2 {
+		t.Errorf("%d blocks of the whole map", n)
+	}
+	if results, err := proof.CheckPrefix(bytes.NewReader(car), cidOf(root), nil, 0); err != nil || len(results) != 1 {
+		t.Errorf("%d entries, %v", len(results), err)
+	}
 }
