@@ -39,21 +39,28 @@ func (w *config) appendValue(dst []byte, value datamodel.Node, nested *nestedMap
 // that, or the layout links to all values, it gives the block that the value
 // becomes and the link that stands in its place.
 func (w *config) inlineOrBlock(raw []byte) (inline []byte, own *blockio.Block, err error) {
-	var b blockio.Block
-	switch {
-	case w.layout.LinkedValues && w.layout.CheckValue(raw) == nil:
+	if w.staysInline(raw) {
 		return raw, nil, nil
-	case w.layout.LinkedValues:
-		b, err = w.blockWriter.Object(bytes.Clone(content(raw)))
-	case w.InlineBytes < 1 || len(raw) <= w.InlineBytes:
-		return raw, nil, nil
-	default:
-		b, err = w.blockWriter.Encode(bytes.Clone(raw))
 	}
+	b, err := w.ownBlock(raw)
 	if err != nil {
 		return nil, nil, err
 	}
 	return cbor.AppendCID(nil, b.CID), &b, nil
+}
+
+func (w *config) staysInline(raw []byte) bool {
+	if w.layout.LinkedValues {
+		return w.layout.CheckValue(raw) == nil
+	}
+	return w.InlineBytes < 1 || len(raw) <= w.InlineBytes
+}
+
+func (w *config) ownBlock(raw []byte) (blockio.Block, error) {
+	if w.layout.LinkedValues {
+		return w.blockWriter.Object(bytes.Clone(content(raw)))
+	}
+	return w.blockWriter.Encode(bytes.Clone(raw))
 }
 
 // content returns what is kept of a value in a block that is in no codec: of bytes
