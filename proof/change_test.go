@@ -182,7 +182,7 @@ func TestChangeNeedsThePathsAlone(t *testing.T) {
 			}
 		})
 	}
-	if collapsed < 20 || beside < 20 {
+	if collapsed < runs || beside < runs/4 {
 		t.Errorf("entries rose by two levels and more %d times, and %d times beside a link", collapsed, beside)
 	}
 }
