@@ -7,8 +7,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
@@ -16,7 +18,9 @@ import (
 const (
 	// markerName is the file that says whose directory it is.
 	markerName = "hamt-store"
-	marker     = "go-ipld-hamt embedded store\nformat 3\n"
+	format     = "3"
+	oldFormat  = "2"
+	marker     = "go-ipld-hamt embedded store\nformat " + format + "\n"
 	lockName   = "lock"
 	packsDir   = "packs"
 	packSuffix = ".car"
@@ -34,8 +38,51 @@ func packNumber(name string) (n int, ok bool) {
 
 func (s *Store) packPath(name string) string { return filepath.Join(s.dir, packsDir, name) }
 
+// isFormat2 reports whether the files in a directory are those of a store of format 2:
+// a Pebble database, and a file of blocks.
+func isFormat2(names []string) bool {
+	manifest := slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, "MANIFEST-") })
+	return manifest && slices.Contains(names, "LOCK") && slices.Contains(names, "blocks")
+}
+
+// FormatError reports that a directory has a store in a format that this software does
+// not know, or does not any more.
+type FormatError struct {
+	Dir    string
+	Format string // its number, or what stands there
+}
+
+func (e *FormatError) Error() string {
+	if e.Format == oldFormat {
+		return fmt.Sprintf("%s is a store of format %s, which an earlier version wrote; make one of format %s of it with: %s",
+			e.Dir, oldFormat, format, migration(e.Dir))
+	}
+	return fmt.Sprintf("%s is a store of format %.20q, and this software knows %q", e.Dir, e.Format, format)
+}
+
+// migration returns the command that makes a store of this format of an older one. It
+// is a module of its own: what it takes to read that format is no part of this one.
+func migration(dir string) string {
+	const module = "github.com/ipld-hamt/go-ipld-hamt/stores"
+	version := "latest"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range append(info.Deps, &info.Main) {
+			if m.Path == module && strings.HasPrefix(m.Version, "v") {
+				version = m.Version
+			}
+		}
+	}
+	if strings.ContainsFunc(dir, func(r rune) bool {
+		return !strings.ContainsRune("/._-", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) || strings.HasPrefix(dir, "-") {
+		dir = "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	}
+	return fmt.Sprintf("go run %s/format2@%s %s", module, version, dir)
+}
+
 // CheckExists returns an error unless there is a store in a directory that can
-// be opened for reading: stores.ErrNoStore where there is none.
+// be opened for reading: stores.ErrNoStore where there is none, a *FormatError where
+// there is one of another format.
 func CheckExists(dir string) error { return checkReadable(disk{}, dir) }
 
 // CheckWritable returns early, without opening anything, the error that Open for
@@ -52,6 +99,9 @@ func checkReadable(fs filesystem, dir string) error {
 		return err
 	}
 	if data == "" {
+		if names, err := fs.List(dir); err == nil && isFormat2(names) {
+			return &FormatError{dir, oldFormat}
+		}
 		return fmt.Errorf("%w in %s: build or import a map first, or name another with --store", stores.ErrNoStore, dir)
 	}
 	return checkMarker(fs, dir, data)
@@ -70,6 +120,9 @@ func checkWritable(fs filesystem, dir string) (exists bool, err error) {
 	names, err := fs.List(dir)
 	if err != nil {
 		return false, err
+	}
+	if isFormat2(names) {
+		return false, &FormatError{dir, oldFormat}
 	}
 	// What is left of a store whose making was broken off.
 	ours := []string{lockName, markerName + ".tmp"}
@@ -100,9 +153,9 @@ func checkMarker(fs filesystem, dir, data string) error {
 	if data == marker {
 		return nil
 	}
-	what, format, _ := strings.Cut(marker, "format ")
-	if rest, ok := strings.CutPrefix(data, what+"format "); ok {
-		return fmt.Errorf("the store has format %.20q, and this software knows %q", strings.TrimSpace(rest), strings.TrimSpace(format))
+	what, _, _ := strings.Cut(marker, format)
+	if rest, ok := strings.CutPrefix(data, what); ok {
+		return &FormatError{dir, strings.TrimSpace(rest)}
 	}
 	// A marker that is damaged is told from somebody else's file by the log.
 	if read, err := readLog(fs, dir); err == nil && read.last > 0 {

@@ -87,8 +87,8 @@ type Options struct {
 }
 
 // Open opens the store in a directory. The error is stores.ErrNoStore where
-// there is none to be read, or something else in the way of one to be written;
-// a *LogError where the log is damaged and the store would be written to.
+// there is none to be read, or something else in the way of one to be written; a
+// *FormatError where there is one of another format; a *LogError where the log is damaged and the store would be written to.
 func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if o.fs == nil {
 		o.fs = disk{}
@@ -107,7 +107,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		err = s.openReading(o.Repair)
 	}
 	if err != nil {
-		if !errors.Is(err, stores.ErrNoStore) && !errors.As(err, new(*LogError)) { // which name it
+		if !errors.Is(err, stores.ErrNoStore) && !errors.As(err, new(*LogError)) && !errors.As(err, new(*FormatError)) { // which name it
 			err = fmt.Errorf("store %s: %w", dir, err)
 		}
 		return nil, errors.Join(err, s.release())

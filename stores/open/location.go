@@ -8,6 +8,7 @@
 package open
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -143,7 +144,7 @@ func StoreAround(path string) string {
 		dir = resolved
 	}
 	for {
-		if embedded.CheckExists(dir) == nil {
+		if isStore(dir) {
 			return dir
 		}
 		parent := filepath.Dir(dir)
@@ -181,7 +182,13 @@ func (l Location) Fresh() bool {
 	case CAR:
 		return true
 	case Embedded:
-		return embedded.CheckExists(l.Place) != nil
+		return !isStore(l.Place)
 	}
 	return false
+}
+
+// isStore reports whether there is an embedded store in a directory, of any format.
+func isStore(dir string) bool {
+	err := embedded.CheckExists(dir)
+	return err == nil || errors.As(err, new(*embedded.FormatError))
 }
