@@ -29,6 +29,13 @@ type Store interface {
 	Close() error
 }
 
+// Rooted is a Store that has roots of its own, of which the first is the default.
+type Rooted interface {
+	Store
+	// Roots returns the roots; they are not to be changed.
+	Roots() []cid.Cid
+}
+
 // Writable is a Store that takes blocks.
 type Writable interface {
 	Store

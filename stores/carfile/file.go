@@ -31,7 +31,10 @@ type File struct {
 	roots  []cid.Cid
 }
 
-var _ stores.Store = (*File)(nil)
+var (
+	_ stores.Store  = (*File)(nil)
+	_ stores.Rooted = (*File)(nil)
+)
 
 // Open opens a CAR; stores.ErrNoStore where there is no such file.
 func Open(path string) (*File, error) {
@@ -140,6 +143,9 @@ func (c *File) DefaultRoot() (cid.Cid, bool) {
 	}
 	return c.roots[0], true
 }
+
+// Roots returns the roots that the CAR names.
+func (c *File) Roots() []cid.Cid { return c.roots }
 
 // Close closes the file.
 func (c *File) Close() error { return c.file.Close() }

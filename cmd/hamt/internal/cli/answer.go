@@ -69,7 +69,7 @@ func (l lookup) ask(ctx context.Context, m *adl.Node, key []byte) (answer, error
 			return answer{}, err
 		}
 		if value, err = l.explorer.follow(ctx, link); err != nil {
-			return answer{}, fmt.Errorf("%s: %w", link, plain{err})
+			return answer{}, fmt.Errorf("what it links to: %w", plain{err})
 		}
 	}
 	if inside, ok := value.(*adl.Node); ok {

@@ -9,6 +9,9 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/ipfs/boxo/verifcid"
+	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	"github.com/multiformats/go-multicodec"
 	"github.com/spf13/cobra"
 
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
@@ -169,9 +172,18 @@ func (b *build) begin(ctx context.Context, late *lateStore, p *progress) (*build
 	if b.refuse {
 		options.Repeated = builder.Refuse
 	}
+	return b.newBulk(prototype, options)
+}
+
+// newBulk makes the builder of a prototype. What it refuses are the flags.
+func (b *build) newBulk(prototype builder.Prototype, options builder.BulkOptions) (*builder.Bulk, error) {
 	bulk, err := prototype.NewBulk(options)
 	if err != nil {
 		return nil, usage("%w", plain{err})
+	}
+	hash := prototype.LinkPrototype.(cidlink.LinkPrototype).MhType
+	if !verifcid.DefaultAllowlist.IsAllowed(hash) {
+		b.app.warn("Kubo and other IPFS nodes refuse blocks that are named by %s; sha2-256 and blake3 are two that they take", multicodec.Code(hash))
 	}
 	return bulk, nil
 }

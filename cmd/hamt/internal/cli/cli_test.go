@@ -48,6 +48,25 @@ func TestStatusOf(t *testing.T) {
 	}
 }
 
+func TestOnce(t *testing.T) {
+	for message, want := range map[string]string{
+		"store .hamt: store .hamt: name \"a\": x":                          "store .hamt: name \"a\": x",
+		"block b: gateway g: block b: wrong bytes":                         "block b: gateway g: wrong bytes",
+		"block b: gateway g: block c: wrong bytes":                         "block b: gateway g: block c: wrong bytes",
+		"root r: block r is not in the store":                              "root r is not in the store",
+		"root r: block b is not in the store":                              "root r: block b is not in the store",
+		"cannot be loaded: block b is not there (block b at /5/17)":        "cannot be loaded: block b is not there (at /5/17)",
+		"cannot be loaded: block b is not there (block b at /); --x is it": "cannot be loaded: block b is not there; --x is it",
+		"not a HAMT: something else (block b at /)":                        "not a HAMT: something else (block b at /)",
+		"in: in: out": "in: in: out",
+		"f.csv:1:2: what is this: a \"block b: gateway g: block b\"": "f.csv:1:2: what is this: a \"block b: gateway g: block b\"",
+	} {
+		if got := once(message); got != want {
+			t.Errorf("%s: %s, want %s", message, got, want)
+		}
+	}
+}
+
 func TestSize(t *testing.T) {
 	for text, want := range map[string]int64{
 		"0": 0, "17": 17, "17B": 17, "1k": 1024, "2KiB": 2048, "3MB": 3 << 20, "512MiB": 512 << 20, "4G": 4 << 30, "8191PiB": 8191 << 50,

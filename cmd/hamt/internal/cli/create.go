@@ -45,9 +45,9 @@ func (b *build) create(ctx context.Context, _ []string) (err error) {
 	}
 	defer closing(s, &err)
 	prototype.LinkSystem = s.LinkSystem()
-	bulk, err := prototype.NewBulk(builder.BulkOptions{})
+	bulk, err := b.newBulk(prototype, builder.BulkOptions{})
 	if err != nil {
-		return usage("%w", plain{err})
+		return err
 	}
 	defer closing(bulk, &err)
 	m, _, err := bulk.Finish(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -11,7 +12,11 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/ipfs/go-cid"
+	"github.com/ipld/go-ipld-prime/datamodel"
+	"github.com/ipld/go-ipld-prime/fluent/qp"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
+	ipldmulticodec "github.com/ipld/go-ipld-prime/multicodec"
+	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/multiformats/go-multicodec"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -204,9 +209,31 @@ func (f *blockFlags) linkPrototype(p params.Params) (cidlink.LinkPrototype, erro
 	if multicodec.Code(f.hash) == multicodec.Identity {
 		return cidlink.LinkPrototype{}, usage("--block-hash identity would put blocks into their own names")
 	}
+	if err := f.checkCodec(); err != nil {
+		return cidlink.LinkPrototype{}, err
+	}
 	return cidlink.LinkPrototype{Prefix: cid.Prefix{
 		Version: 1, Codec: uint64(f.codec), MhType: uint64(f.hash), MhLength: -1,
 	}}, nil
+}
+
+// checkCodec returns an error for a codec in which no node can be written: one that is
+// not known, or does not know maps and bytes.
+func (f *blockFlags) checkCodec() error {
+	encode, err := ipldmulticodec.LookupEncoder(uint64(f.codec))
+	if err != nil {
+		return usage("there is no encoder for --codec %s: take dag-cbor or dag-json", f.codec.String())
+	}
+	node, err := qp.BuildMap(basicnode.Prototype.Any, 1, func(m datamodel.MapAssembler) {
+		qp.MapEntry(m, "map", qp.Bytes([]byte{0}))
+	})
+	if err == nil {
+		err = encode(node, io.Discard)
+	}
+	if err != nil {
+		return usage("no node can be written in --codec %s: take dag-cbor or dag-json", f.codec.String())
+	}
+	return nil
 }
 
 // bulkFlags say how much a build may take.

@@ -101,7 +101,8 @@ func (l *listing) load(ctx context.Context, s stores.Store, root cid.Cid) (*adl.
 	case l.changed("sample"):
 		ahead = min(ahead, 1+max(l.sample, sampleRun)/aBlock)
 	}
-	return hamt.Load(ctx, s.LinkSystem(), linkOf(root), hamt.WithParams(given), hamt.WithReadAhead(int(ahead)))
+	options := append(l.app.readOptions(), hamt.WithParams(given), hamt.WithReadAhead(int(ahead)))
+	return hamt.Load(ctx, s.LinkSystem(), linkOf(root), options...)
 }
 
 func (l *listing) limited(entries iter.Seq2[adl.Entry, error]) iter.Seq2[adl.Entry, error] {

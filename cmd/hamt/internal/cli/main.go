@@ -130,7 +130,7 @@ func (a *app) command() *cobra.Command {
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			// Which cobra does later, when the verb's own errors are no longer told from it.
 			if err := c.ValidateFlagGroups(); err != nil {
-				return err
+				return flagGroupError(err)
 			}
 			a.began = true
 			a.verb = strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
@@ -206,7 +206,7 @@ func (a *app) limitTime(c *cobra.Command) error {
 // say prints one line for people. What a server or a file calls itself may be in
 // it, and is escaped.
 func (a *app) say(message string) {
-	line := fmt.Sprintf("hamt: %s\n", escape.Line(strings.ReplaceAll(trimPrefix(message), "\n", "; ")))
+	line := fmt.Sprintf("hamt: %s\n", escape.Line(once(strings.ReplaceAll(trimPrefix(message), "\n", "; "))))
 	a.screen.print(func() { fmt.Fprint(a.err, line) })
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ipfs/go-cid"
 	"github.com/spf13/cobra"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
@@ -31,6 +32,9 @@ hamt names rm old`, exactly(0), func(ctx context.Context, _ []string) (err error
 			return err
 		}
 		defer closing(s, &err)
+		if rooted, ok := s.(stores.Rooted); ok {
+			return a.printRoots(rooted.Roots(), null, json)
+		}
 		named, ok := s.(stores.Named)
 		if !ok {
 			return errNoNames
@@ -48,7 +52,8 @@ hamt names rm old`, exactly(0), func(ctx context.Context, _ []string) (err error
 	c.Long = `List the names that roots were given with --name: a name, a tab and the CID on
 each line. A Kubo node may have names of others that would not stay on their line,
 or that a terminal would obey; those come as JSON strings. With --json all do; with
--0 none does, and a zero byte, which no name has, ends each entry.`
+-0 none does, and a zero byte, which no name has, ends each entry. A CAR has no names:
+its roots are listed, the CID alone.`
 	c.Flags().BoolVar(&json, "json", false, `print lines {"name":NAME,"root":{"/":CID}}`)
 	c.Flags().BoolVarP(&null, "null", "0", false, "print names as they are, with a zero byte in place of each newline")
 	c.MarkFlagsMutuallyExclusive("json", "null")
@@ -68,6 +73,22 @@ func appendName(dst []byte, name stores.Name, null, json bool) []byte {
 		return fmt.Appendf(dst, "%s\t%s\n", quoted(), name.Root)
 	}
 	return fmt.Appendf(dst, "%s\t%s\n", name.Name, name.Root)
+}
+
+// printRoots prints roots that have no names.
+func (a *app) printRoots(roots []cid.Cid, null, json bool) error {
+	format := "%s\n"
+	if null {
+		format = "%s\x00"
+	} else if json {
+		format = "{\"root\":{\"/\":\"%s\"}}\n"
+	}
+	for _, root := range roots {
+		if _, err := fmt.Fprintf(a.out, format, root); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var errNoNames = usage("a store of this kind has no names")

@@ -64,14 +64,19 @@ type nothingThere struct {
 }
 
 func (e *nothingThere) Error() string {
-	text := fmt.Sprintf("there is no %q", e.rest)
-	if e.after != "" {
-		text += fmt.Sprintf(" in %q", e.after)
-	}
+	of := ""
 	if e.kind != datamodel.Kind_Map && e.kind != datamodel.Kind_List {
-		text += fmt.Sprintf(", which is of kind %s", e.kind)
+		of = e.kind.String()
 	}
-	return text
+	switch {
+	case e.after == "" && of == "":
+		return fmt.Sprintf("there is no %q", e.rest)
+	case e.after == "":
+		return fmt.Sprintf("there is no %q in a value of kind %s", e.rest, of)
+	case of == "":
+		return fmt.Sprintf("there is no %q in %q", e.rest, e.after)
+	}
+	return fmt.Sprintf("there is no %q in %q, which is of kind %s", e.rest, e.after, of)
 }
 
 // follow returns what a link leads to: a HashMap as a map, and other data as it is.

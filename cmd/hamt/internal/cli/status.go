@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/ipld/go-ipld-prime/datamodel"
 
 	"github.com/ipld-hamt/go-ipld-hamt/diff"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -95,17 +99,61 @@ func messageOf(err error) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "not done before the --deadline; the same command again goes on with what is there"
 	case errors.Is(err, carfile.ErrNotCAR):
-		return err.Error() + "; --force replaces it"
+		return wordsOf(err) + "; --force replaces it"
 	case errors.Is(err, fault.ErrWeakDigest) && !errors.Is(err, proof.ErrNotProven):
-		return err.Error() + "; --weak-digests takes it all the same"
+		return wordsOf(err) + "; --weak-digests takes it all the same"
 	case errors.Is(err, fault.ErrParams):
-		return err.Error() + "; give the --hash and --bit-width that it was made with"
+		return wordsOf(err) + "; give the --hash and --bit-width that it was made with"
 	case errors.Is(err, diff.ErrHashFunctions):
-		return err.Error() + "; --by-lookup compares them all the same"
+		return wordsOf(err) + "; --by-lookup compares them all the same"
 	case errors.As(err, &other):
-		return err.Error() + "; --layout says so"
+		return wordsOf(err) + "; --layout says so"
 	}
-	return err.Error()
+	return wordsOf(err)
+}
+
+// once returns a message without those of its parts that say again whom it is about:
+// each layer that an error came through names that, for who sees no other.
+func once(message string) string {
+	var parts []string
+	for part := range strings.SplitSeq(message, ": ") {
+		if !aboutPart.MatchString(part) || !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	text := strings.Join(parts, ": ")
+	// The library says last in which block a fault is.
+	if at := faultAt.FindStringSubmatchIndex(text); at != nil && strings.Contains(text[:at[0]], text[at[2]:at[3]]) {
+		path := text[at[4]:at[5]]
+		where := " (at " + path + ")"
+		if path == "/" { // it is the root
+			where = ""
+		}
+		text = text[:at[0]] + where + text[at[1]:]
+	}
+	// A block that is a root is called so first, and then what is wrong with it.
+	return rootBlock.ReplaceAllStringFunc(text, func(match string) string {
+		if found := rootBlock.FindStringSubmatch(match); found[1] == found[2] {
+			return "root " + found[1]
+		}
+		return match
+	})
+}
+
+var (
+	aboutPart = regexp.MustCompile(`^(store|block|root|gateway|Kubo node) \S+$`)
+	faultAt   = regexp.MustCompile(` \(block (\S+) at (/[0-9/]*)\)`)
+	rootBlock = regexp.MustCompile(`root (\S+): block ([^\s:]+)`)
+)
+
+// wordsOf returns the text of an error. That of go-ipld-prime about a kind speaks of
+// functions.
+func wordsOf(err error) string {
+	text := err.Error()
+	if kind, ok := errors.AsType[datamodel.ErrWrongKind](err); ok {
+		text = strings.ReplaceAll(text, kind.Error(), fmt.Sprintf("it is of kind %s, and not %s", kind.ActualKind, kind.AppropriateKind))
+	}
+	return text
 }
 
 // trimPrefix drops the prefix that the library's errors have of their own.

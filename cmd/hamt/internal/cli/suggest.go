@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -66,6 +67,18 @@ func flagError(c *cobra.Command, err error) error {
 	c.LocalFlags().VisitAll(add)
 	c.InheritedFlags().VisitAll(add)
 	return fmt.Errorf("%w%s", err, didYouMean("--"+unknown.GetSpecifiedName(), names))
+}
+
+// exclusiveFlags is how cobra says that flags do not go together.
+var exclusiveFlags = regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
+
+// flagGroupError says it as people do.
+func flagGroupError(err error) error {
+	set := exclusiveFlags.FindStringSubmatch(err.Error())
+	if set == nil {
+		return err
+	}
+	return fmt.Errorf("--%s do not go together", strings.ReplaceAll(set[1], " ", " and --"))
 }
 
 // didYouMean asks whether some of the names are meant that are like text. It is empty

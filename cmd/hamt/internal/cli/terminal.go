@@ -24,22 +24,16 @@ func isTerminal(stream any) bool {
 // addition; drawing goes on beside it.
 type progress struct {
 	at   atomic.Pointer[phase]
-	stop chan struct{} // nil where nothing is drawn
+	to   io.Writer // nil where nothing is drawn
+	stop chan struct{}
 	gone chan struct{}
 }
 
 // phase is a part of the work that is counted for itself.
 type phase struct {
-	what  string
 	total atomic.Int64 // -1 where it is not known
-	bytes bool
 	done  atomic.Int64
-}
-
-func newPhase(what string, total int64, bytes bool) *phase {
-	p := &phase{what: what, bytes: bytes}
-	p.total.Store(total)
-	return p
+	bar   *progressbar.ProgressBar // nil where nothing is drawn
 }
 
 const (
@@ -51,20 +45,38 @@ const (
 // taken away by end.
 func (a *app) progress(what string, total int64, bytes bool) *progress {
 	p := &progress{}
-	p.at.Store(newPhase(what, total, bytes))
-	if a.quiet || !isTerminal(a.err) {
-		return p
+	if !a.quiet && isTerminal(a.err) {
+		p.to = a.err
 	}
-	p.stop, p.gone = make(chan struct{}), make(chan struct{})
-	go p.draw(a.err, &a.screen)
+	p.start(&a.screen, what, total, bytes)
 	return p
 }
 
+func (p *progress) start(s *screen, what string, total int64, bytes bool) {
+	p.begin(what, total, bytes)
+	if p.to != nil {
+		p.stop, p.gone = make(chan struct{}), make(chan struct{})
+		go p.draw(s)
+	}
+}
+
+// begin begins a phase. Its bar measures the time from now on, and not from when it is
+// first drawn: by then much may be done.
+func (p *progress) begin(what string, total int64, bytes bool) {
+	now := &phase{}
+	now.total.Store(total)
+	if p.to != nil {
+		now.bar = newBar(p.to, what, total, bytes)
+		now.bar.StartWithoutRender()
+	}
+	p.at.Store(now)
+}
+
 // next begins another phase, whose end is not known.
-func (p *progress) next(what string) { p.at.Store(newPhase(what, -1, false)) }
+func (p *progress) next(what string) { p.begin(what, -1, false) }
 
 // nextBytes begins another phase, which counts bytes.
-func (p *progress) nextBytes(what string, total int64) { p.at.Store(newPhase(what, total, true)) }
+func (p *progress) nextBytes(what string, total int64) { p.begin(what, total, true) }
 
 func (p *progress) add(n int64) { p.at.Load().done.Add(n) }
 
@@ -79,7 +91,7 @@ func (p *progress) set(n int64) {
 func (p *progress) of(total int64) { p.at.Load().total.Store(total) }
 
 // drawn reports whether anybody sees the progress.
-func (p *progress) drawn() bool { return p.stop != nil }
+func (p *progress) drawn() bool { return p.to != nil }
 
 func (p *progress) end() {
 	if p.stop == nil {
@@ -90,7 +102,7 @@ func (p *progress) end() {
 	p.stop = nil
 }
 
-func (p *progress) draw(w io.Writer, s *screen) {
+func (p *progress) draw(s *screen) {
 	defer close(p.gone)
 	select {
 	case <-p.stop:
@@ -100,13 +112,9 @@ func (p *progress) draw(w io.Writer, s *screen) {
 	ticks := time.NewTicker(progressEvery)
 	defer ticks.Stop()
 	defer s.draw(nil, 0, 0)
-	var drawn *phase
-	var bar *progressbar.ProgressBar
 	for {
-		if now := p.at.Load(); now != drawn {
-			drawn, bar = now, newBar(w, now)
-		}
-		s.draw(bar, drawn.done.Load(), drawn.total.Load())
+		now := p.at.Load()
+		s.draw(now.bar, now.done.Load(), now.total.Load())
 		select {
 		case <-ticks.C:
 		case <-p.stop:
@@ -185,11 +193,11 @@ func (b *beside) print(text []byte) (err error) {
 	return err
 }
 
-func newBar(w io.Writer, p *phase) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(p.total.Load(),
+func newBar(w io.Writer, what string, total int64, bytes bool) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetDescription(p.what),
-		progressbar.OptionShowBytes(p.bytes),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionShowBytes(bytes),
 		progressbar.OptionUseIECUnits(true),
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetWidth(30),

@@ -59,7 +59,7 @@ func (a *app) verify(ctx context.Context, m *adl.Node) error {
 // it. Where it is told how many there were, it prints the outcome.
 func (a *app) printFaults(total int, faults ...error) error {
 	for _, f := range faults {
-		if _, err := fmt.Fprintln(a.out, trimPrefix(f.Error())); err != nil {
+		if _, err := fmt.Fprintln(a.out, trimPrefix(wordsOf(f))); err != nil {
 			return err
 		}
 	}
