@@ -61,7 +61,7 @@ func TestGCKilled(t *testing.T) {
 	if strings.Contains(p.ok("", "names"), "other") {
 		p.ok("", "names", "rm", "other")
 	}
-	p.ok("", "gc")
+	p.ok("", "gc", "--force")
 	p.isEmpty(".hamt/packs")
 	p.same("fsck", p.ok("", "fsck"), "")
 }
