@@ -119,8 +119,8 @@ func (s *Store) LogFaults() (all []error) {
 	return all
 }
 
-// Unnamed returns the roots that packs name, with which somebody has published what
-// he had written, and that no name stands for or stood for.
+// Unnamed returns the roots that somebody has published, and that no name stands for or
+// stood for.
 func (s *Store) Unnamed() (roots []cid.Cid, err error) {
 	if !s.reads.Enter() {
 		return nil, s.closed()
@@ -161,8 +161,7 @@ const maxNameErrors = 100
 
 // CheckNames visits a *NameError for each root that reaches a block that cannot be
 // read, and up to 100 of these blocks: the roots that names stand for, those that
-// they stood for, and those that packs name, with which others made public what they
-// had written. A block that is in no pack counts where the store has lost a pack, or a part of an
+// they stood for, and those that were published without a name. A block that is in no pack counts where the store has lost a pack, or a part of an
 // index, and so does not know what it had: else it was never there, as what values
 // link to need not be. Any other error is one of the file system or the context, and
 // the last.
@@ -234,8 +233,8 @@ type namedRoot struct {
 }
 
 // roots returns the roots that the store knows of, each once under each name: those
-// that names stand for, then those that they stood for, then those of packs. s.mu is
-// locked.
+// that names stand for, then those that they stood for, then those that were published.
+// s.mu is locked.
 func (s *Store) roots(packs []*openPack) (all []namedRoot, err error) {
 	names := slices.Sorted(maps.Keys(s.state.Names))
 	known := map[cid.Cid]bool{}
@@ -259,6 +258,19 @@ func (s *Store) roots(packs []*openPack) (all []namedRoot, err error) {
 			}
 		}
 	}
+	unnamed := func(root cid.Cid) {
+		if !known[root] {
+			known[root] = true
+			all = append(all, namedRoot{cid: root})
+		}
+	}
+	for _, text := range slices.Backward(s.state.Roots) {
+		root, err := cid.Decode(text)
+		if err != nil {
+			return nil, fmt.Errorf("store %s: root %q: %w", s.dir, text, err)
+		}
+		unnamed(root)
+	}
 	for _, p := range packs {
 		if p.Pack == nil {
 			continue
@@ -268,10 +280,7 @@ func (s *Store) roots(packs []*openPack) (all []namedRoot, err error) {
 			continue // which Check says
 		}
 		for _, root := range roots {
-			if !known[root] {
-				known[root] = true
-				all = append(all, namedRoot{cid: root})
-			}
+			unnamed(root)
 		}
 	}
 	return all, nil

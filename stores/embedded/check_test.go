@@ -222,8 +222,9 @@ func TestCheckNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	unnamed := putNode(t, s, "unnamed", shared, hurt)
-	if err := s.Publish(t.Context(), unnamed); err != nil {
+	unnamed, synced := putNode(t, s, "unnamed", shared, hurt), putNode(t, s, "synced", hurt)
+	// The second time there is no pack to be written that could name it.
+	if err := errors.Join(s.Publish(t.Context(), unnamed), s.Publish(t.Context(), synced), s.Publish(t.Context(), synced)); err != nil {
 		t.Fatal(err)
 	}
 	once := putNode(t, s, "once", roots["direct"])
@@ -249,7 +250,7 @@ func TestCheckNames(t *testing.T) {
 		got[fmt.Sprint(name.Name, " ", name.Was, " ", name.Root)] = true
 	}
 	want := map[string]bool{
-		fmt.Sprint("moved true ", once): true, fmt.Sprint(" false ", unnamed): true,
+		fmt.Sprint("moved true ", once): true, fmt.Sprint(" false ", unnamed): true, fmt.Sprint(" false ", synced): true,
 		fmt.Sprint("direct false ", roots["direct"]): true, fmt.Sprint("far false ", roots["far"]): true,
 		fmt.Sprint("within false ", roots["within"]): true, fmt.Sprint("below false ", inline): true,
 	}

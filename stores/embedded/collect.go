@@ -131,9 +131,13 @@ func (c *collector) collect(ctx context.Context) error {
 		return err
 	}
 	// What is forgotten is not live any more, so that comes first.
-	if c.Forgotten > 0 {
+	roots := slices.DeleteFunc(slices.Clone(c.state.Roots), func(text string) bool {
+		root, err := cid.Decode(text)
+		return err != nil || !c.live.hasAny(c.all, root)
+	})
+	if c.Forgotten > 0 || len(roots) < len(c.state.Roots) {
 		err := c.changing(func() error {
-			c.state.Names = names
+			c.state.Names, c.state.Roots = names, roots
 			return c.log.rewrite(&c.state, c.now())
 		})
 		if err != nil {
@@ -153,6 +157,9 @@ func (c *collector) collect(ctx context.Context) error {
 func (c *collector) names() map[string][]nameStep {
 	kept := make(map[string][]nameStep, len(c.state.Names))
 	for name, steps := range c.state.Names {
+		if len(steps) == 0 {
+			continue
+		}
 		last := len(steps) - 1
 		removed := steps[last].Root == ""
 		from := 0

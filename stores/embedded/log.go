@@ -40,7 +40,8 @@ type step struct {
 	Add    []packLine `json:"add,omitempty"`
 	Remove []string   `json:"remove,omitempty"` // names of packs
 	Names  []nameLine `json:"names,omitempty"`
-	By     string     `json:"by,omitempty"` // what moves the names
+	By     string     `json:"by,omitempty"`    // what moves the names
+	Roots  []string   `json:"roots,omitempty"` // that were published when their blocks were in packs already
 }
 
 // state is what the log says.
@@ -48,6 +49,7 @@ type state struct {
 	Next  int                   `json:"next"` // number of a pack that never was
 	Packs []packLine            `json:"packs,omitempty"`
 	Names map[string][]nameStep `json:"names,omitempty"` // what each stood for; at last what it does
+	Roots []string              `json:"roots,omitempty"` // that were published, and no pack names
 }
 
 // packLine is a pack that counts.
@@ -115,6 +117,8 @@ const (
 	// allSteps how many there may be in all: they are all read, and written anew.
 	keptSteps = 1000
 	allSteps  = 100_000
+	// keptRoots is how many published roots are kept that no pack names.
+	keptRoots = 10_000
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -180,6 +184,9 @@ func (s *step) valid() bool {
 			return false
 		}
 	}
+	for _, root := range append(slices.Clone(s.Roots), s.State.roots()...) {
+		names = append(names, nameLine{Root: root})
+	}
 	for _, n := range names {
 		if _, ok := n.Params.params(); !ok && n.Params != nil {
 			return false
@@ -192,6 +199,14 @@ func (s *step) valid() bool {
 		}
 	}
 	return 0 < s.Number && s.Number <= maxSteps
+}
+
+// roots returns the roots that no pack names.
+func (st *state) roots() []string {
+	if st == nil {
+		return nil
+	}
+	return st.Roots
 }
 
 // apply makes a state the one after a step.
@@ -215,6 +230,8 @@ func (st *state) apply(s *step) {
 	for _, n := range s.Names {
 		st.Names[n.Name] = append(st.Names[n.Name], nameStep{s.Time, n.Root, s.By, n.Params})
 	}
+	st.Roots = append(slices.Clip(st.Roots), s.Roots...)
+	st.Roots = st.Roots[max(0, len(st.Roots)-keptRoots):]
 }
 
 // root returns what a name stands for.
@@ -248,7 +265,7 @@ func (st *state) paramsMoved(name, root string) *nameParams {
 
 // clone returns a state that does not change with this one; its history is cut.
 func (st *state) clone() *state {
-	c := &state{Next: st.Next, Packs: slices.Clone(st.Packs), Names: make(map[string][]nameStep, len(st.Names))}
+	c := &state{Next: st.Next, Packs: slices.Clone(st.Packs), Roots: slices.Clone(st.Roots), Names: make(map[string][]nameStep, len(st.Names))}
 	for kept, all := keptSteps, allSteps+1; all > allSteps && kept > 0; kept /= 2 {
 		all = 0
 		for name, steps := range st.Names {

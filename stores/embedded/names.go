@@ -153,18 +153,19 @@ func (s *Store) RenameName(_ context.Context, from, to string) (found bool, err 
 	if err := stores.CheckName(to); err != nil {
 		return false, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	root, found, err := s.lookup(from)
-	if err != nil || !found {
-		return false, err
-	}
-	if _, taken, err := s.lookup(to); err != nil {
-		return true, err
-	} else if taken {
-		return true, fmt.Errorf("name %q: %w", to, stores.ErrNameTaken)
-	}
-	return true, s.commit(root, nameLine{to, root.String(), s.state.params(from)}, nameLine{Name: from})
+	err = s.change(func() (err error) {
+		var root cid.Cid
+		if root, found, err = s.lookup(from); err != nil || !found {
+			return err
+		}
+		if _, taken, err := s.lookup(to); err != nil {
+			return err
+		} else if taken {
+			return fmt.Errorf("name %q: %w", to, stores.ErrNameTaken)
+		}
+		return s.commit(root, nameLine{to, root.String(), s.state.params(from)}, nameLine{Name: from})
+	})
+	return found, err
 }
 
 // RemoveName forgets a name, and reports whether it was there. The blocks stay.

@@ -344,6 +344,61 @@ func TestCompareAndSwap(t *testing.T) {
 	}
 }
 
+// TestReadsWhatIsStored: a block that was put is read from the disk once it is there,
+// and what the disk has made of it is seen.
+func TestReadsWhatIsStored(t *testing.T) {
+	c, data := block(t, 1)
+	for what, write := range map[string]func(s *Store) error{
+		"synced":  (*Store).Sync,
+		"flushed": func(s *Store) error { return s.changing(s.flush) },
+		"finished": func(s *Store) error {
+			return s.changing(func() error { return errors.Join(s.flush(), s.finishCurrent()) })
+		},
+	} {
+		s, err := Open(t.Context(), t.TempDir(), Options{Write: true, fs: &lying{of: data}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Put(t.Context(), c, data); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Get(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+		if err := write(s); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Get(t.Context(), c); !errors.As(err, new(*DamageError)) {
+			t.Errorf("%s: %v", what, err)
+		}
+		closeStore(t, s)
+	}
+}
+
+// lying is a disk that writes something else in place of a block.
+type lying struct {
+	disk
+	of []byte
+}
+
+func (l *lying) Create(path string) (file, error) {
+	f, err := l.disk.Create(path)
+	return lyingFile{f, l}, err
+}
+
+type lyingFile struct {
+	file
+	l *lying
+}
+
+func (f lyingFile) WriteAt(p []byte, at int64) (int, error) {
+	if i := bytes.Index(p, f.l.of); i >= 0 {
+		p = bytes.Clone(p)
+		p[i] ^= 1
+	}
+	return f.file.WriteAt(p, at)
+}
+
 // TestOnlySyncedSurvives documents what Sync is for, and that what is left after
 // a crash can be opened.
 func TestOnlySyncedSurvives(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -203,17 +204,25 @@ func (s *Store) unpublished(c cid.Cid) (block []byte, ok bool, err error) {
 	if block, ok := s.waiting.block(c); ok {
 		return block, true, nil
 	}
-	if s.current != nil {
-		if block, ok, err := s.current.writer.Get(c); ok || err != nil {
-			return block, ok, err
+	if p := s.current; p != nil {
+		if block, ok, err := p.writer.Get(c); ok || err != nil {
+			return block, ok, s.unreadable(p.name, c, err)
 		}
 	}
 	for _, p := range s.finished {
 		if block, ok, err := p.read.Get(c); ok || err != nil {
-			return block, ok, err
+			return block, ok, s.unreadable(p.name, c, err)
 		}
 	}
 	return nil, false, nil
+}
+
+// unreadable returns a pack's error as the store's.
+func (s *Store) unreadable(name string, c cid.Cid, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &DamageError{s.dir, name, c, err}
 }
 
 // Put stores a copy of a block. It is on the disk after the next Sync.
@@ -409,7 +418,8 @@ func (s *Store) discard(p *newPack) {
 	s.removePack(p.name)
 }
 
-// Publish is Sync, and names the root in the pack that it finishes.
+// Publish is Sync, and remembers the root: in the pack that it finishes or, where there
+// is none, in the log.
 func (s *Store) Publish(_ context.Context, root cid.Cid) error {
 	return s.change(func() error { return s.commit(root) })
 }
@@ -434,13 +444,17 @@ func (s *Store) commit(root cid.Cid, names ...nameLine) error {
 		return err
 	}
 	var roots []cid.Cid
+	step := &step{Names: names}
 	if root.Defined() {
 		roots = append(roots, root)
+		if text := root.String(); s.current == nil && len(names) == 0 && !slices.Contains(s.state.Roots, text) {
+			step.Roots = append(step.Roots, text)
+		}
 	}
 	if err := s.finishCurrent(roots...); err != nil {
 		return fmt.Errorf("store %s: %w", s.dir, s.cannotWrite(err))
 	}
-	if err := s.adopt(&step{Names: names}); err != nil {
+	if err := s.adopt(step); err != nil {
 		return fmt.Errorf("store %s: %w", s.dir, s.cannotWrite(err))
 	}
 	return nil
@@ -449,7 +463,7 @@ func (s *Store) commit(root cid.Cid, names ...nameLine) error {
 // adopt makes a step in the log, to which it adds the packs that are finished.
 // s.mu is locked.
 func (s *Store) adopt(step *step) error {
-	if len(s.finished) == 0 && len(step.Remove) == 0 && len(step.Names) == 0 {
+	if len(s.finished) == 0 && len(step.Remove) == 0 && len(step.Names) == 0 && len(step.Roots) == 0 {
 		return nil
 	}
 	if len(s.finished) > 0 {

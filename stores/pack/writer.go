@@ -85,15 +85,21 @@ func (w *Writer) Write(sections []byte) (int, error) {
 	return len(sections), nil
 }
 
-// Get returns a block that was written, unchecked, and reports whether it was.
+// Get returns a block that was written, as it can be read, and reports whether it was
+// written. The error is a *DamageError where it is another one.
 func (w *Writer) Get(c cid.Cid) (block []byte, ok bool, err error) {
 	hash := HashOf(c)
 	e, ok := w.entries.find(hash)
 	if !ok {
 		return nil, false, nil
 	}
-	block, _, err = look(w.file, w.at, c, e.Offset)
-	return block, err == nil, err
+	if block, _, err = look(w.file, w.at, c, e.Offset); err != nil {
+		return nil, false, err
+	}
+	if err := checkHash(hash, block); err != nil {
+		return nil, false, &DamageError{c, e.Offset, err}
+	}
+	return block, true, nil
 }
 
 // Has reports whether a block was written.

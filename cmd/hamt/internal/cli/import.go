@@ -91,10 +91,8 @@ func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to locati
 			return err
 		}
 	}
-	for _, root := range roots {
-		if err := a.isWhole(ctx, s, root, layout); err != nil {
-			return fmt.Errorf("%s: root %s: %w", file, root, plain{err})
-		}
+	if err := a.areWhole(ctx, s, roots, layout); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	p, err := layout.params()
 	if err != nil {
@@ -113,10 +111,22 @@ func (a *app) importCAR(ctx context.Context, file string, r io.Reader, to locati
 	return nil
 }
 
-// isWhole loads all blocks of a map.
-func (a *app) isWhole(ctx context.Context, s stores.Store, root cid.Cid, layout *layoutFlags) error {
-	return a.whole(ctx, s, root, layout, func(m *adl.Node) error {
-		_, err := m.Count(ctx)
-		return err
-	})
+// areWhole loads all blocks of maps, as they are stored: what waits in memory to be
+// written is not what will be read.
+func (a *app) areWhole(ctx context.Context, s stores.Store, roots []cid.Cid, layout *layoutFlags) error {
+	if syncer, ok := s.(stores.Syncer); ok {
+		if err := syncer.Sync(); err != nil {
+			return err
+		}
+	}
+	for _, root := range roots {
+		err := a.whole(ctx, s, root, layout, func(m *adl.Node) error {
+			_, err := m.Count(ctx)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("root %s: %w", root, plain{err})
+		}
+	}
+	return nil
 }
