@@ -18,7 +18,6 @@ import (
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
-	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/ipld/go-ipld-prime/schema"
 	"github.com/multiformats/go-multicodec"
 	"github.com/multiformats/go-multihash"
@@ -254,11 +253,11 @@ func (l *Loader) transcode(link cidlink.Link, raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.ErrMalformed, Detail: "no decoder for its codec", Cause: err}
 	}
-	builder := basicnode.Prototype.Any.NewBuilder()
-	if err := decode(builder, bytes.NewReader(raw)); err != nil {
+	dagCBOR, err := cbor.FromCodec(decode, raw)
+	if err != nil {
 		return nil, &fault.Error{Kind: fault.ErrMalformed, Cause: err}
 	}
-	return FromNode(builder.Build())
+	return dagCBOR, nil
 }
 
 // FromNode returns the DAG-CBOR of a node that was decoded elsewhere. It is

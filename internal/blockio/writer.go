@@ -12,7 +12,6 @@ import (
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
-	"github.com/ipld/go-ipld-prime/node/basicnode"
 	"github.com/multiformats/go-multicodec"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
@@ -102,12 +101,11 @@ func (w *Writer) Encode(raw []byte) (Block, error) {
 	}
 	encoded := raw
 	if w.encode != nil {
-		node, err := cbor.Decode(raw)
-		if err != nil {
+		if _, _, err := cbor.Skip(raw, 0, 0); err != nil {
 			return Block{}, &fault.Error{Kind: fault.ErrValue, Cause: err}
 		}
 		var buffer bytes.Buffer
-		if err := w.encode(node, &buffer); err != nil {
+		if err := cbor.ToCodec(w.encode, raw, &buffer); err != nil {
 			return Block{}, &fault.Error{Kind: fault.ErrValue, Detail: "the block codec cannot hold it", Cause: err}
 		}
 		encoded = buffer.Bytes()
@@ -176,11 +174,11 @@ func (w *Writer) checkReadable(name, encoded, raw []byte) error {
 	if err != nil {
 		return fmt.Errorf("hamt: no decoder for the link prototype: %w", err)
 	}
-	builder := basicnode.Prototype.Any.NewBuilder()
-	if err := decode(builder, bytes.NewReader(encoded)); err != nil {
+	again, err := cbor.FromCodec(decode, encoded)
+	if err != nil {
 		return &fault.Error{Kind: fault.ErrValue, Detail: "the block codec cannot hold it", Cause: err}
 	}
-	if again, err := FromNode(builder.Build()); err != nil || !bytes.Equal(again, raw) {
+	if !bytes.Equal(again, raw) {
 		return faults.New(fault.ErrValue, "the block codec cannot hold it: it would be read as something else")
 	}
 	return nil

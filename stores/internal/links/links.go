@@ -5,24 +5,21 @@ import (
 	"bytes"
 
 	"github.com/ipfs/go-cid"
-	dagpb "github.com/ipld/go-codec-dagpb" // the codec of files on IPFS
-	"github.com/ipld/go-ipld-prime/datamodel"
-	"github.com/ipld/go-ipld-prime/multicodec"
-	"github.com/ipld/go-ipld-prime/node/basicnode"
-	"github.com/ipld/go-ipld-prime/traversal"
-
-	"github.com/ipld-hamt/go-ipld-hamt/stores" // and the codecs that it knows
+	_ "github.com/ipld/go-codec-dagpb"         // the codec of files on IPFS
+	"github.com/ipld/go-ipld-prime/multicodec" // and the codecs that package stores knows
 )
 
 // Of returns the links in a block, in their order; known is false where its codec
 // is not.
 func Of(c cid.Cid, block []byte) (links []cid.Cid, known bool, err error) {
+	const cbor = 0x51 // links are those of DAG-CBOR, where it has some
 	code := c.Prefix().Codec
+	add := func(c cid.Cid) { links = append(links, c) }
 	switch code {
 	case cid.Raw:
 		return nil, true, nil
-	case cid.DagCBOR:
-		if err := inCBOR(block, func(c cid.Cid) { links = append(links, c) }); err != nil {
+	case cid.DagCBOR, cbor:
+		if err := inCBOR(block, add); err != nil {
 			return nil, true, err
 		}
 		return links, true, nil
@@ -31,24 +28,9 @@ func Of(c cid.Cid, block []byte) (links []cid.Cid, known bool, err error) {
 	if err != nil {
 		return nil, false, nil
 	}
-	var prototype datamodel.NodePrototype = basicnode.Prototype.Any
-	if code == cid.DagProtobuf {
-		prototype = dagpb.Type.PBNode
-	}
-	b := prototype.NewBuilder()
-	if err := decode(b, bytes.NewReader(block)); err != nil {
+	// A buffer, of which some decoders take the bytes as they are.
+	if err := decode(collector{add}, bytes.NewBuffer(block)); err != nil {
 		return nil, true, err
-	}
-	found, err := traversal.SelectLinks(b.Build())
-	if err != nil {
-		return nil, true, err
-	}
-	for _, link := range found {
-		to, err := stores.CIDOf(link)
-		if err != nil {
-			return nil, true, err
-		}
-		links = append(links, to)
 	}
 	return links, true, nil
 }

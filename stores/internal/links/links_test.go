@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -73,14 +76,17 @@ func TestOf(t *testing.T) {
 		block []byte
 		want  string
 	}{
-		"all kinds":        {cid.DagCBOR, mixed, fmt.Sprint([]cid.Cid{one, old, two, one}, true, nil)},
-		"a link alone":     {cid.DagCBOR, encoded(t, basicnode.NewLink(cidlink.Link{Cid: two}), nil), fmt.Sprint([]cid.Cid{two}, true, nil)},
-		"15 MiB":           {cid.DagCBOR, long, fmt.Sprint([]cid.Cid{one}, true, nil)},
-		"a loose float":    {cid.DagCBOR, append([]byte{0x82, 0xf9, 0x3c, 0, 0xd8, 42, 0x58, 37, 0}, one.Bytes()...), fmt.Sprint([]cid.Cid{one}, true, nil)},
-		"DAG-JSON":         {cid.DagJSON, []byte(`[{"/":"` + one.String() + `"}]`), fmt.Sprint([]cid.Cid{one}, true, nil)},
-		"protobuf":         {cid.DagProtobuf, append([]byte("\x12\x26\x0a\x24"), one.Bytes()...), fmt.Sprint([]cid.Cid{one}, true, nil)},
-		"raw":              {cid.Raw, mixed, fmt.Sprint([]cid.Cid(nil), true, nil)},
-		"an unknown codec": {0x300000, mixed, fmt.Sprint([]cid.Cid(nil), false, nil)},
+		"all kinds":         {cid.DagCBOR, mixed, fmt.Sprint([]cid.Cid{one, old, two, one}, true, nil)},
+		"a link alone":      {cid.DagCBOR, encoded(t, basicnode.NewLink(cidlink.Link{Cid: two}), nil), fmt.Sprint([]cid.Cid{two}, true, nil)},
+		"15 MiB":            {cid.DagCBOR, long, fmt.Sprint([]cid.Cid{one}, true, nil)},
+		"a loose float":     {cid.DagCBOR, append([]byte{0x82, 0xf9, 0x3c, 0, 0xd8, 42, 0x58, 37, 0}, one.Bytes()...), fmt.Sprint([]cid.Cid{one}, true, nil)},
+		"DAG-JSON":          {cid.DagJSON, []byte(`[{"/":"` + one.String() + `"}]`), fmt.Sprint([]cid.Cid{one}, true, nil)},
+		"protobuf":          {cid.DagProtobuf, append([]byte("\x12\x26\x0a\x24"), one.Bytes()...), fmt.Sprint([]cid.Cid{one}, true, nil)},
+		"links before data": {cid.DagProtobuf, append(append([]byte("\x12\x26\x0a\x24"), one.Bytes()...), "\x0a\x01x"...), fmt.Sprint([]cid.Cid{one}, true, nil)},
+		"JSON":              {0x200, []byte(`{"a":[{"/":"` + one.String() + `"}]}`), fmt.Sprint([]cid.Cid(nil), true, nil)},
+		"CBOR":              {0x51, mixed, fmt.Sprint([]cid.Cid{one, old, two, one}, true, nil)},
+		"raw":               {cid.Raw, mixed, fmt.Sprint([]cid.Cid(nil), true, nil)},
+		"an unknown codec":  {0x300000, mixed, fmt.Sprint([]cid.Cid(nil), false, nil)},
 	} {
 		links, known, err := Of(cid.NewCidV1(test.codec, one.Hash()), test.block)
 		if got := fmt.Sprint(links, known, err); got != test.want {
@@ -226,4 +232,57 @@ func TestWhatCannotBeDecoded(t *testing.T) {
 			t.Errorf("%s: %v", name, links)
 		}
 	}
+}
+
+// TestMemory wants the links of a block to cost what is in the block, in all codecs, and
+// not what would be made of it.
+func TestMemory(t *testing.T) {
+	const n = 300_000
+	one := sum(t, cid.Raw, multihash.SHA2_256, []byte("one"))
+	last := `{"/":"` + one.String() + `"}`
+	for name, test := range map[string]struct {
+		codec uint64
+		block []byte
+	}{
+		"DAG-JSON": {cid.DagJSON, []byte("[" + strings.Repeat(`{"a":1},`, n) + last + "]")},
+		"DAG-CBOR": {cid.DagCBOR, append(append([]byte{0x9a, 0, 4, 0x93, 0xe1}, bytes.Repeat([]byte("\xa1\x61a\x01"), n)...), "\xd8\x2a\x58\x25\x00"+one.KeyString()...)},
+		"DAG-PB":   {cid.DagProtobuf, append([]byte("\x12\x26\x0a\x24"+one.KeyString()+"\x0a\xc0\x8d\xb7\x01"), make([]byte, 3_000_000)...)},
+	} {
+		links, peak := []cid.Cid(nil), 0
+		peak = peakHeap(func() {
+			var err error
+			if links, _, err = Of(cid.NewCidV1(test.codec, one.Hash()), test.block); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		})
+		if len(links) != 1 || !links[0].Equals(one) {
+			t.Errorf("%s: %v", name, links)
+		}
+		if most := 6*len(test.block) + 2<<20; peak > most {
+			t.Errorf("%s: %d bytes of memory for %d", name, peak, len(test.block))
+		}
+	}
+}
+
+// peakHeap returns about the most memory that f has in use at a time, more than
+// before.
+func peakHeap(f func()) int {
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	before, most, done := stats.HeapAlloc, stats.HeapAlloc, atomic.Bool{}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for !done.Load() {
+			runtime.ReadMemStats(&stats)
+			most = max(most, stats.HeapAlloc)
+			runtime.Gosched()
+		}
+	}()
+	f()
+	done.Store(true)
+	<-ended
+	return int(most - before)
 }
