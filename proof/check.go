@@ -37,6 +37,9 @@ const (
 
 // Checker checks proofs. The zero value is ready to use, for maps in the
 // specification's layout. It is safe for concurrent use.
+//
+// Blocks in other codecs than DAG-CBOR need theirs to be registered with go-ipld-prime,
+// which importing it does.
 type Checker struct {
 	// Params are the parameters of maps in Filecoin's layouts, whose blocks do not
 	// carry them. They are the verifier's to know.
