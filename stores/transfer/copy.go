@@ -2,6 +2,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/flight"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/gate"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/internal/links"
 )
 
 // Options say what is copied, and how.
@@ -55,6 +57,8 @@ type Progress struct {
 	// Opaque counts linked blocks in a codec that is not known here: they are
 	// copied, and what they may link to is not.
 	Opaque int64
+	// Left counts the links in values that were not followed, without Options.Values.
+	Left int64
 }
 
 // Copy copies a map's blocks that the destination lacks, and no others: what is
@@ -113,16 +117,30 @@ func (c *copier) walk(ctx context.Context, root cid.Cid) error {
 		}
 	}
 	if o.Values {
-		err = EachLinked(ctx, m, c.Get, func(_ cid.Cid, _ []byte, opaque bool) error {
+		return EachLinked(ctx, m, c.Get, func(_ cid.Cid, _ []byte, opaque bool) error {
 			if opaque {
 				c.count.opaque.Add(1)
 			}
 			return nil
 		})
-	} else {
-		_, err = m.Stats(ctx)
 	}
-	return err
+	for entry, err := range m.Entries(ctx) {
+		if err != nil {
+			return err
+		}
+		c.count.left.Add(int64(linksIn(entry.Raw())))
+	}
+	return nil
+}
+
+// linksIn returns the number of links in a value. One that cannot be read is left as
+// it is, too.
+func linksIn(value []byte) int {
+	if !bytes.Contains(value, []byte("\xd8\x2a")) { // the tag of a link
+		return 0
+	}
+	all, _ := links.InDagCBOR(value)
+	return len(all)
 }
 
 // copier puts into one store what is read through it and came from another.
@@ -133,7 +151,7 @@ type copier struct {
 	options     Options
 	flights     flight.Group // a block that several link to moves once
 
-	count struct{ seen, moved, bytes, opaque atomic.Int64 }
+	count struct{ seen, moved, bytes, opaque, left atomic.Int64 }
 
 	// Loads begun ahead are still under way when a walk breaks off. They end
 	// before the copy does: the stores may be closed after that.
@@ -143,7 +161,10 @@ type copier struct {
 var errOver = errors.New("the copy is over")
 
 func (c *copier) progress() Progress {
-	return Progress{Seen: c.count.seen.Load(), Moved: c.count.moved.Load(), Bytes: c.count.bytes.Load(), Opaque: c.count.opaque.Load()}
+	return Progress{
+		Seen: c.count.seen.Load(), Moved: c.count.moved.Load(), Bytes: c.count.bytes.Load(),
+		Opaque: c.count.opaque.Load(), Left: c.count.left.Load(),
+	}
 }
 
 // get is moved, for who goes through the map.

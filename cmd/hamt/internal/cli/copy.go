@@ -58,6 +58,13 @@ func (a *app) warnOpaque(n int) {
 	}
 }
 
+// warnLeft warns of links in values that were not followed.
+func (a *app) warnLeft(n int) {
+	if n > 0 {
+		a.warn("values link to blocks that were left out (links: %d): --values takes them along", n)
+	}
+}
+
 func (c *copying) run(ctx context.Context, args []string) error {
 	if c.to == "" {
 		return usage("where to is missing: --to STORE")
@@ -111,6 +118,7 @@ func (c *copying) copy(ctx context.Context, from stores.Store, at location, root
 	}
 	p.end()
 	c.app.warnOpaque(int(done.Opaque))
+	c.app.warnLeft(int(done.Left))
 	c.app.say(fmt.Sprintf("%d of %d blocks copied, %d bytes", done.Moved, done.Seen, done.Bytes))
 	_, err = fmt.Fprintln(c.app.out, root.cid)
 	return err

@@ -119,7 +119,7 @@ func (a *app) carTarget(file string) ([]carfile.WriteOption, error) {
 
 // all writes all blocks of a map.
 func (e *export) all(ctx context.Context, out *carfile.Writer, s stores.Store, m *adl.Node) error {
-	if err := putAll(ctx, out, m.RawBlocks(ctx)); err != nil || !e.values {
+	if err := e.putAll(ctx, out, m, m.RawBlocks(ctx)); err != nil || !e.values {
 		return err
 	}
 	opaque := 0
@@ -146,7 +146,7 @@ func (e *export) exportSince(ctx context.Context, s stores.Store, root cid.Cid, 
 		return err
 	}
 	return write(func(ctx context.Context, out *carfile.Writer) error {
-		if err := putAll(ctx, out, diff.NewBlocks(ctx, a, b)); err != nil || !e.values {
+		if err := e.putAll(ctx, out, b, diff.NewBlocks(ctx, a, b)); err != nil || !e.values {
 			return err
 		}
 		opaque := 0
@@ -171,8 +171,10 @@ func newValues(ctx context.Context, a, b *adl.Node) iter.Seq2[transfer.Value, er
 	}
 }
 
-// putAll writes blocks.
-func putAll(ctx context.Context, out *carfile.Writer, blocks iter.Seq2[adl.Block, error]) error {
+// putAll writes blocks of a map, and warns where values in them link to others that
+// will not be written.
+func (e *export) putAll(ctx context.Context, out *carfile.Writer, m *adl.Node, blocks iter.Seq2[adl.Block, error]) error {
+	left := 0
 	for block, err := range blocks {
 		if err != nil {
 			return err
@@ -184,7 +186,12 @@ func putAll(ctx context.Context, out *carfile.Writer, blocks iter.Seq2[adl.Block
 		if err := out.Put(ctx, c, block.Bytes); err != nil {
 			return err
 		}
+		if !e.values {
+			_, inValues, _ := m.BlockLinks(block) // one that cannot be parsed is a part of a node's
+			left += len(inValues)
+		}
 	}
+	e.app.warnLeft(left)
 	return nil
 }
 
