@@ -22,13 +22,14 @@ type answer struct {
 	absent string    // why there is nothing; empty where there is something
 	raw    []byte    // in DAG-CBOR
 	m      *adl.Node // or a map, in place of raw
+	file   *file     // or a file
 }
 
 // size is about how many bytes of memory an answer takes. Of a map there is the root
 // block in memory, which counts as one of 1 MiB: few are larger.
 func (v answer) size() int64 {
 	const overhead, root = 128, 1 << 20
-	if v.m != nil {
+	if v.m != nil || v.file != nil {
 		return root
 	}
 	return int64(len(v.key)+len(v.raw)) + overhead
@@ -68,7 +69,14 @@ func (l lookup) ask(ctx context.Context, m *adl.Node, key []byte) (answer, error
 		if err != nil {
 			return answer{}, err
 		}
-		if value, err = l.explorer.follow(ctx, link); err != nil {
+		opened, err := l.explorer.file(ctx, link)
+		if opened != nil {
+			return answer{key: key, file: &file{opened, m.ReadAhead()}}, nil
+		}
+		if err == nil {
+			value, err = l.explorer.follow(ctx, link)
+		}
+		if err != nil {
 			return answer{}, fmt.Errorf("what it links to: %w", plain{err})
 		}
 	}
@@ -80,8 +88,16 @@ func (l lookup) ask(ctx context.Context, m *adl.Node, key []byte) (answer, error
 }
 
 // print writes a value in DAG-JSON. A map is written as it is walked, in the order of
-// its keys' hashes.
+// its keys' hashes. A file is a string, as keys are, or bytes where it is not UTF-8.
 func (v answer) print(ctx context.Context, w *bufio.Writer) error {
+	if v.file != nil {
+		content, err := v.file.content(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(dagjson.AppendKey(nil, content))
+		return err
+	}
 	if v.m == nil {
 		text, err := dagjson.FromCBOR(w.AvailableBuffer(), v.raw)
 		if err != nil {

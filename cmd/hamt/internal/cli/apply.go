@@ -45,12 +45,13 @@ a line is bad, none.
 ` + editLong
 	c.Flags().Var(&memory, "memory", "how many bytes of changes to collect before blocks are written")
 	e.flags(c)
+	e.blocks.addFiles(c.Flags())
 	return c
 }
 
 // apply makes the changes, in their order.
 func (e *edit) apply(ctx context.Context, txn *builder.Txn, changes iter.Seq2[input.Change, error], memory int64) error {
-	a := applying{txn: txn, memory: memory}
+	a := applying{txn: txn, files: e.blocks.fileValues(txn.Base().LinkSystem()), memory: memory}
 	for change, err := range changes {
 		if err == nil {
 			err = a.add(ctx, change)
@@ -73,6 +74,7 @@ func (e *edit) apply(ctx context.Context, txn *builder.Txn, changes iter.Seq2[in
 // and the nodes that the deletes among them lead into fetched together.
 type applying struct {
 	txn    *builder.Txn
+	files  *fileValues
 	memory int64
 
 	gathered []input.Change // a delete, and what follows it
@@ -132,8 +134,8 @@ func (a *applying) one(ctx context.Context, change input.Change) error {
 		if !existed {
 			a.absent++
 		}
-	} else if err := a.txn.SetRaw(change.Key, change.Value); err != nil {
-		return inPlace(change.Position, err)
+	} else if err := a.files.set(ctx, change.Entry, a.txn.SetRaw); err != nil {
+		return err
 	}
 	if a.held += sizeOf(change); a.held < a.memory {
 		return nil

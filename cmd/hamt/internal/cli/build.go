@@ -60,6 +60,7 @@ whole. A file that is no CAR is not, but with --force.`
 	a.store.forceFlag(flags)
 	b.layout.add(flags, false)
 	b.blocks.add(flags)
+	b.blocks.addFiles(flags)
 	b.bulk.add(flags)
 	return c
 }
@@ -135,6 +136,7 @@ func (b *build) build(ctx context.Context, to location, sources []input.Source, 
 		return err
 	}
 	defer closing(bulk, &err)
+	files := b.blocks.fileValues(*late.linkSystem())
 	for entry, err := range input.Entries(sources) {
 		if errors.Is(err, input.ErrEmpty) && b.allowEmpty {
 			continue
@@ -142,8 +144,8 @@ func (b *build) build(ctx context.Context, to location, sources []input.Source, 
 		if err != nil {
 			return err
 		}
-		if err := bulk.SetRaw(entry.Key, entry.Value); err != nil {
-			return inPlace(entry.Position, err)
+		if err := files.set(ctx, entry, bulk.SetRaw); err != nil {
+			return err
 		}
 	}
 	p.next("building blocks")
@@ -190,6 +192,9 @@ func (b *build) newBulk(prototype builder.Prototype, options builder.BulkOptions
 
 // prototype returns what the flags say of the map, which has no LinkSystem yet.
 func (b *build) prototype(ctx context.Context) (builder.Prototype, error) {
+	if err := b.blocks.check(); err != nil {
+		return builder.Prototype{}, err
+	}
 	parameters, err := b.layout.params()
 	if err != nil {
 		return builder.Prototype{}, err

@@ -173,6 +173,7 @@ type blockFlags struct {
 	codec, hash code
 	changed     func(name string) bool
 	inline      size
+	files       bool
 	most        blockSize
 }
 
@@ -183,7 +184,6 @@ func (f *blockFlags) add(flags *pflag.FlagSet) {
 	flags.Var(&f.hash, "block-hash", "hash function for blocks, by its multicodec `NAME`: sha2-256, blake3 or another (default sha2-256; blake3 in py-hamt's layout)")
 	choices(flags, "block-hash", "sha2-256", "blake3")
 	flags.Lookup("block-hash").DefValue = "" // which the layout says
-	f.changed = flags.Changed
 	f.addLimits(flags)
 }
 
@@ -193,11 +193,44 @@ func (f *blockFlags) addLimits(flags *pflag.FlagSet) {
 	f.most.size = 1 << 20
 	flags.Var(&f.inline, "inline-bytes", "keep values above this `SIZE` in blocks of their own, for get --follow (0: none)")
 	flags.Var(&f.most, "max-block", "refuse to write a block above this `SIZE`, 16MiB at most")
+	f.changed = flags.Changed
+}
+
+// addFiles adds the flag of verbs that take values.
+func (f *blockFlags) addFiles(flags *pflag.FlagSet) {
+	limit := size(defaultInline)
+	flags.BoolVar(&f.files, "file-values", false, fmt.Sprintf(
+		"keep strings and bytes above --inline-bytes, or else %s, in files as ipfs add makes them", &limit))
+}
+
+const (
+	// defaultInline is the inline limit where large values are kept in files. With a bit
+	// width of 8 and a bucket size of 3, the most entries that one block may have are
+	// then not too large for it, if their keys have no more than some 300 bytes.
+	defaultInline = 1 << 10
+	// leastInline is more than a link takes: it would be put into a block of its own.
+	leastInline = 64
+)
+
+// check returns what is wrong with the flags together.
+func (f *blockFlags) check() error {
+	if f.files && f.inlineBytes() < leastInline {
+		return usage("--file-values needs --inline-bytes of %d or more: the link to a file stands inline", leastInline)
+	}
+	return nil
+}
+
+// inlineBytes is the inline limit.
+func (f *blockFlags) inlineBytes() int {
+	if f.files && !f.changed("inline-bytes") {
+		return defaultInline
+	}
+	return f.inline.int()
 }
 
 // limits puts the limits into a prototype.
 func (f *blockFlags) limits(p builder.Prototype) builder.Prototype {
-	p.InlineBytes, p.MaxBlockBytes = f.inline.int(), f.most.int()
+	p.InlineBytes, p.MaxBlockBytes = f.inlineBytes(), f.most.int()
 	return p
 }
 

@@ -43,10 +43,11 @@ ipfs dag get $(hamt --store kubo: get --path people Alice)`, counts{}, g.run)
 
 --at PATH prints what stands in the value: through fields of maps, elements of lists,
 and links, behind which keys of maps come too. --follow prints what a link leads to:
-a block, or a map as one line, in no order of its keys.
+a block, a map as one line, in no order of its keys, or what is in a file, as a string,
+or as bytes where it is not UTF-8.
 
---raw prints what is in a string or in bytes, and nothing else: no quotes, and no
-newline behind it. A link is its CID. -o FILE writes to a file, which is replaced when
+--raw prints what is in a string, in bytes or, with --follow, in a file of any length,
+and nothing else: no quotes, and no newline behind it. A link is its CID. -o FILE writes to a file, which is replaced when
 the value is there.
 
 Of several keys, entries are printed, one a line, in the order of the keys; with more
@@ -115,6 +116,9 @@ func (g *get) one(ctx context.Context, w *bufio.Writer, m *adl.Node, l lookup, t
 	}
 	if v.absent != "" {
 		return absent("key %s %s%s", g.keys.show(key), v.absent, g.meantAt(ctx, m, key))
+	}
+	if g.raw && v.file != nil {
+		return v.file.writeTo(ctx, w)
 	}
 	if g.raw && v.m == nil {
 		if content, ok := dagjson.Content(v.raw); ok {

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/escape"
 )
@@ -44,8 +45,9 @@ type app struct {
 	deadline time.Duration
 	quiet    bool
 
-	began bool   // a verb was found and its arguments accepted
-	verb  string // that was found
+	began bool                          // a verb was found and its arguments accepted
+	flag  func(name string) *pflag.Flag // of that verb
+	verb  string                        // that was found
 
 	mu       sync.Mutex
 	cleanups []func()
@@ -97,7 +99,7 @@ func Main(args []string, in io.Reader, out, err io.Writer) int {
 	}
 	status := statusOf(failure)
 	if message := messageOf(failure); message != "" {
-		a.say(message)
+		a.say(message + a.remedy(failure))
 	}
 	return status
 }
@@ -133,6 +135,7 @@ func (a *app) command() *cobra.Command {
 				return flagGroupError(err)
 			}
 			a.began = true
+			a.flag = c.Flags().Lookup
 			a.verb = strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 			return a.limitTime(c)
 		},

@@ -13,10 +13,14 @@ import (
 	"github.com/ipld/go-ipld-prime/datamodel"
 	"github.com/ipld/go-ipld-prime/linking"
 	"github.com/ipld/go-ipld-prime/node/basicnode"
+	"github.com/multiformats/go-multicodec"
 
 	hamt "github.com/ipld-hamt/go-ipld-hamt"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
+
+	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/unixfs"
+	"github.com/ipld-hamt/go-ipld-hamt/stores"
 )
 
 // parseCID reads a CID as people have it: alone, as /ipfs/CID, /ipld/CID, ipfs://CID or
@@ -77,6 +81,33 @@ func (e *nothingThere) Error() string {
 		return fmt.Sprintf("there is no %q in %q", e.rest, e.after)
 	}
 	return fmt.Sprintf("there is no %q in %q, which is of kind %s", e.rest, e.after, of)
+}
+
+// file opens the file that a link leads to; nil where it leads to something else, such
+// as a map whose nodes are files.
+func (x explorer) file(ctx context.Context, link datamodel.Link) (*unixfs.File, error) {
+	c, err := stores.CIDOf(link)
+	if err != nil {
+		return nil, err
+	}
+	codec := multicodec.Code(c.Prefix().Codec)
+	if codec != multicodec.Raw && codec != multicodec.DagPb {
+		return nil, nil
+	}
+	if x.params.Layout == params.PyHAMT3 {
+		// There all values are bytes in blocks of their own, and nodes may be files.
+		if codec == multicodec.Raw {
+			return nil, nil
+		}
+		if _, err := hamt.Load(ctx, x.lsys, link, x.options...); err == nil {
+			return nil, nil
+		}
+	}
+	f, err := unixfs.Open(ctx, x.lsys, c)
+	if errors.Is(err, unixfs.ErrNotFile) {
+		return nil, nil
+	}
+	return f, err
 }
 
 // follow returns what a link leads to: a HashMap as a map, and other data as it is.

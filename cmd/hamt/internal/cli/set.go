@@ -35,6 +35,9 @@ func (e *edit) flags(c *cobra.Command) {
 // txn opens the map at a root for changes, commits them and prints the new
 // root.
 func (e *edit) txn(ctx context.Context, root string, change func(*builder.Txn) error) error {
+	if err := e.blocks.check(); err != nil {
+		return err
+	}
 	return e.app.editing(ctx, root, e.name, &e.layout, func(s stores.Writable, root cid.Cid) (*adl.Node, error) {
 		m, err := e.app.load(ctx, s.LinkSystem(), root, &e.layout)
 		if err != nil {
@@ -92,6 +95,7 @@ All are set or, where something is wrong with one, none.
 		c.MarkFlagsMutuallyExclusive(one, "values-from")
 	}
 	s.flags(c)
+	s.blocks.addFiles(flags)
 	return c
 }
 
@@ -109,11 +113,15 @@ func (s *set) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	value, err := s.value.read(ctx, args[2])
-	if err != nil {
-		return err
-	}
-	return s.txn(ctx, args[0], func(txn *builder.Txn) error { return txn.SetRaw(key, value) })
+	return s.value.with(ctx, args[2], func(v value) error {
+		return s.txn(ctx, args[0], func(txn *builder.Txn) error {
+			raw, err := v.keep(ctx, s.blocks.fileValues(txn.Base().LinkSystem()))
+			if err != nil {
+				return err
+			}
+			return txn.SetRaw(key, raw)
+		})
+	})
 }
 
 // many sets the entries of files.

@@ -82,10 +82,17 @@ func isBadEntry(err error) bool {
 			return true
 		}
 	}
-	// A block that was never written has no link.
+	return isTooLarge(err) || errors.Is(err, fault.ErrMaxDepth) && neverWritten(err)
+}
+
+// isTooLarge reports whether a block is too large to be written.
+func isTooLarge(err error) bool { return errors.Is(err, fault.ErrTooLarge) && neverWritten(err) }
+
+// neverWritten reports whether an error is about a block that was not written, and so
+// has no link.
+func neverWritten(err error) bool {
 	var f *fault.Error
-	return errors.As(err, &f) && f.Link == nil &&
-		(errors.Is(err, fault.ErrTooLarge) || errors.Is(err, fault.ErrMaxDepth))
+	return errors.As(err, &f) && f.Link == nil
 }
 
 // messageOf returns what there is to say about an error.
@@ -154,6 +161,37 @@ func wordsOf(err error) string {
 		text = strings.ReplaceAll(text, kind.Error(), fmt.Sprintf("it is of kind %s, and not %s", kind.ActualKind, kind.AppropriateKind))
 	}
 	return text
+}
+
+// remedy returns the flags of the verb that help where a block is too large to be
+// written.
+func (a *app) remedy(err error) string {
+	if !isTooLarge(err) || a.flag == nil {
+		return ""
+	}
+	var help []string
+	for _, flag := range []struct{ name, does string }{
+		{"file-values", "keeps large strings and bytes in files"},
+		{"inline-bytes", "other values in blocks of their own"},
+		{"max-block", "allows larger blocks"},
+	} {
+		if a.flag(flag.name) == nil {
+			continue
+		}
+		does := flag.does
+		if flag.name == "inline-bytes" && len(help) == 0 {
+			does = "keeps large values in blocks of their own"
+		}
+		help = append(help, "--"+flag.name+" "+does)
+	}
+	switch n := len(help); n {
+	case 0:
+		return ""
+	case 1, 2:
+		return "; " + strings.Join(help, ", and ")
+	default:
+		return "; " + strings.Join(help[:n-1], ", ") + ", and " + help[n-1]
+	}
 }
 
 // trimPrefix drops the prefix that the library's errors have of their own.

@@ -100,7 +100,8 @@ func appendFloat(dst []byte, f float64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, simpleFloat64), math.Float64bits(f))
 }
 
-func appendLink(dst, binaryCID []byte) []byte {
+// AppendLink appends a link to a CID, which is binary, in DAG-CBOR.
+func AppendLink(dst, binaryCID []byte) []byte {
 	dst = appendHead(appendHead(dst, majorTag, linkTag), majorBytes, uint64(len(binaryCID))+1)
 	return append(append(dst, 0), binaryCID...)
 }

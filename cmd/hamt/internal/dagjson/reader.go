@@ -295,7 +295,7 @@ func slash(value []byte) (dagCBOR []byte, is bool, err error) {
 		if err != nil {
 			return nil, true, fmt.Errorf("link %q is not a CID: %w", value[next:], err)
 		}
-		return appendLink(nil, c.Bytes()), true, nil
+		return AppendLink(nil, c.Bytes()), true, nil
 	case major == majorMap && n == 1 && bytes.HasPrefix(value[next:], []byte("\x65bytes")):
 		inner := value[next+len("\x65bytes"):]
 		major, _, next := head(inner, 0)
