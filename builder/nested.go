@@ -15,6 +15,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
 
 // nestedMaps are maps that values link to, by their roots, whose blocks may be
@@ -53,8 +54,9 @@ func (m nestedMaps) linkedFrom(values iter.Seq[[]byte]) iter.Seq[*adl.Node] {
 
 // holds reports whether a map is known to stand, whole, in the store that this
 // one is built in: it was loaded or built there.
-func (w *config) holds(n *adl.Node) bool {
-	tree := treeOf(n)
+func (w *config) holds(n *adl.Node) bool { return w.holdsTree(treeOf(n)) }
+
+func (w *config) holdsTree(tree *trie.Tree) bool {
 	return tree.Link() != nil && sameStorage(tree.Loader().LinkSystem(), w.LinkSystem)
 }
 

@@ -4,12 +4,16 @@ import (
 	"context"
 	"maps"
 
+	"github.com/ipld/go-ipld-prime/datamodel"
+
 	"github.com/ipld-hamt/go-ipld-hamt/adl"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hashsort"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // staged is a tree whose blocks are all encoded and not written yet: whatever is
@@ -132,4 +136,63 @@ func (w *config) build(ctx context.Context, overlay *hashsort.Overlay, values []
 		return nil, err
 	}
 	return d.node(ctx, count)
+}
+
+func init() {
+	nodes.Stage = func(prototype any) (nodes.Staged, error) {
+		config, err := prototype.(Prototype).open()
+		if err != nil {
+			return nil, err
+		}
+		return &stagedMap{staged: staged{config: config}}, nil
+	}
+}
+
+// stagedMap is a staged tree, and the blocks of its values, for those who make trees in
+// another way than this package.
+type stagedMap struct {
+	staged
+	values []blockio.Block
+}
+
+func (d *stagedMap) Params() params.Params { return d.config.Params }
+
+func (d *stagedMap) Put() trie.Put { return d.puts() }
+
+func (d *stagedMap) Inline(raw []byte) ([]byte, error) {
+	inline, own, err := d.config.inlineOrBlock(raw)
+	if own != nil {
+		d.values = append(d.values, *own)
+	}
+	return inline, err
+}
+
+func (d *stagedMap) Finish(root *block.Encoder) ([]byte, error) {
+	err := d.finish(root)
+	return d.named.CID, err
+}
+
+func (d *stagedMap) Holds(t *trie.Tree) bool { return d.config.holdsTree(t) }
+
+func (d *stagedMap) Write(ctx context.Context, known func([]byte) bool, copies func(nodes.AddBlock) error, count int64) (datamodel.Node, error) {
+	if err := d.config.writeValues(ctx, d.values); err != nil {
+		return nil, err
+	}
+	if err := d.copy(ctx, copies); err != nil {
+		return nil, err
+	}
+	if err := d.write(ctx, known); err != nil {
+		return nil, err
+	}
+	return d.node(d.config.Context, count)
+}
+
+// copy writes blocks that others have.
+func (d *stagedMap) copy(ctx context.Context, copies func(nodes.AddBlock) error) error {
+	w := d.config.writer(ctx, nil)
+	defer w.stop()
+	if err := copies(w.branch()); err != nil {
+		return err
+	}
+	return w.wait()
 }

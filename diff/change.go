@@ -38,6 +38,10 @@ type Change struct {
 // Value is the value of a key in one of the maps, or that there is none.
 type Value struct{ raw []byte }
 
+// RawValue returns the value with some canonical DAG-CBOR, or none for nil. It is for who
+// makes values, and is not checked here.
+func RawValue(dagCBOR []byte) Value { return Value{dagCBOR} }
+
 // Exists reports whether there is a value.
 func (v Value) Exists() bool { return len(v.raw) > 0 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
+	"github.com/ipld-hamt/go-ipld-hamt/merge"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
@@ -168,6 +169,9 @@ func readEverything(t *testing.T, s *hostileStore, p params.Params) {
 						expectFault(t, err)
 						break
 					}
+				}
+				if _, _, _, err := merge.ThreeWay(ctx, others[len(others)-1], n, other, merge.Options{Resolve: merge.TakeOurs, Recursive: true, DryRun: true}); err != nil && !errors.Is(err, fault.ErrReadOnlyLayout) {
+					expectFault(t, err)
 				}
 				for _, err := range diff.NewBlocks(ctx, n, other) {
 					if err != nil {

@@ -119,6 +119,36 @@ func (r under) Holds(_ uint64, key []byte) bool {
 	return comparePrefix(r.order.hasher.Sum(&buf, key), r.prefix, r.bits) == 0
 }
 
+// Prefix is what some hashes begin with: the first so many bits.
+type Prefix struct {
+	Bytes []byte
+	Bits  int
+}
+
+// Prefixes are what some hashes begin with, in ascending order, none of which begins
+// with another.
+type Prefixes []Prefix
+
+// Meets reports whether a hash that begins with the first bits of prefix may begin with
+// one of them.
+func (p Prefixes) Meets(prefix []byte, bits int) bool {
+	_, ok := p.find(prefix, bits)
+	return ok
+}
+
+// Cover reports whether every hash that begins with the first bits of prefix begins with
+// one of them.
+func (p Prefixes) Cover(prefix []byte, bits int) bool {
+	i, ok := p.find(prefix, bits)
+	return ok && p[i].Bits <= bits
+}
+
+func (p Prefixes) find(prefix []byte, bits int) (int, bool) {
+	compare := func(i int) int { return comparePrefix(p[i].Bytes, prefix, min(bits, p[i].Bits)) }
+	i := sort.Search(len(p), func(i int) bool { return compare(i) >= 0 })
+	return i, i < len(p) && compare(i) == 0
+}
+
 // comparePrefix compares the first bits of a digest with those of prefix. Zeros
 // follow where one of them is shorter.
 func comparePrefix(digest, prefix []byte, bits int) int {

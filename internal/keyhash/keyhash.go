@@ -182,3 +182,12 @@ func AppendIndex(prefix []byte, depth, bitWidth, index int) []byte {
 	}
 	return bits
 }
+
+// PrefixOf returns what every digest begins with that leads to a path of indexes.
+func PrefixOf(path []int, bitWidth int) []byte {
+	bits := make([]byte, (len(path)*bitWidth+7)/8)
+	for depth, index := range path {
+		copy(bits, AppendIndex(bits[:(depth*bitWidth+7)/8], depth, bitWidth, index))
+	}
+	return bits
+}

@@ -4,7 +4,7 @@
 // that each sets when it is initialised, so that neither of them, nor hamt,
 // has to export a type of an internal package.
 //
-//	adl ── New, OriginOf, Resolve ──▸ nodes ◂── Prototype ── builder
+//	adl ── New, OriginOf, Resolve ──▸ nodes ◂── Prototype, Stage ── builder
 //
 // A Node is an *adl.Node throughout.
 package nodes
@@ -14,6 +14,8 @@ import (
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 
+	"github.com/ipld-hamt/go-ipld-hamt/internal/block"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
@@ -72,3 +74,28 @@ var (
 // Prototype returns the prototype of maps like a Node. It does not allocate.
 // Set by package builder.
 var Prototype func(datamodel.Node) datamodel.NodePrototype
+
+// Staged is a map whose blocks are encoded and not written yet.
+type Staged interface {
+	// Params are the map's.
+	Params() params.Params
+	// Put takes the blocks below the root, as a trie.Emitter makes them.
+	Put() trie.Put
+	// Inline returns what stands in the map for a value in DAG-CBOR: itself, or a
+	// link to the block that it becomes.
+	Inline(value []byte) ([]byte, error)
+	// Finish encodes the root, and returns its binary CID. No block is taken after that.
+	Finish(root *block.Encoder) ([]byte, error)
+	// Holds reports whether a tree is known to stand, whole, where the map will.
+	Holds(t *trie.Tree) bool
+	// Write writes the blocks, the root last, except those for which known reports
+	// that they are there. Before that, copies adds blocks that others have, each
+	// node after those below it. count is the number of entries, or -1.
+	Write(ctx context.Context, known func(binaryCID []byte) bool, copies func(add AddBlock) error, count int64) (datamodel.Node, error)
+}
+
+// AddBlock takes the block of a node at a depth. The bytes must not change.
+type AddBlock = func(b blockio.Block, depth int) error
+
+// Stage begins a map of a builder.Prototype. Set by package builder.
+var Stage func(prototype any) (Staged, error)

@@ -20,11 +20,18 @@ type CoWalk struct {
 	// together; 1 means that nothing is loaded before it is needed.
 	Ahead int
 	// Region is the part of hash order that is walked; nil is all of it.
-	Region hashsort.Region
+	Region Region
 	// Choose says what to do at an index where at least one tree has something.
 	// It is called once for each index of each node that the walk comes to, for
 	// some nodes before the walk comes to them. It must not keep slots.
 	Choose func(slots []Slot) Choice
+}
+
+// Region is a part of hash order.
+type Region interface {
+	// Meets reports whether a key may be in the region whose hash begins with the
+	// first bits of prefix.
+	Meets(prefix []byte, bits int) bool
 }
 
 // Choice is what a co-walk does at an index.
@@ -489,3 +496,6 @@ func (v *CoVisit) CID(tree int) []byte {
 
 // Path returns the place's path.
 func (v *CoVisit) Path() fault.Path { return v.path() }
+
+// Depth returns the place's depth, 0 for the root.
+func (v *CoVisit) Depth() int { return v.depth }

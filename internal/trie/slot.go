@@ -51,6 +51,28 @@ func (s Slot) SameBlocks(t Slot) bool {
 	return bytes.Equal(s.node.Elements(s.position, s.position+1), t.node.Elements(t.position, t.position+1))
 }
 
+// Equal reports whether two slots are known to hold the same: equal links, or equal
+// entries. The nodes must be in the same layout.
+func (s Slot) Equal(t Slot) bool {
+	if s.SameBlocks(t) {
+		return true
+	}
+	n := s.Len()
+	if s.IsLink() || t.IsLink() || n != t.Len() {
+		return false
+	}
+	if n == 0 {
+		return true
+	}
+	x, y := s.ByKey(nil), t.ByKey(nil)
+	for i := range x {
+		if !bytes.Equal(x[i].Key, y[i].Key) || !bytes.Equal(x[i].Value, y[i].Value) {
+			return false
+		}
+	}
+	return true
+}
+
 // ByKey appends the entries, sorted by key, without their heads. Values are in
 // canonical encoding.
 func (s Slot) ByKey(dst []hashsort.Entry) []hashsort.Entry {
