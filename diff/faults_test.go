@@ -383,7 +383,7 @@ func TestSharedSubtreesEnd(t *testing.T) {
 				}
 				maps[i] = hamttest.Load(t, s, put(append(append([]byte("\xa3\x64hamt"), node()...), "\x67hashAlg\x12\x6abucketSize\x01"...)))
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			if err := failure(ctx, maps[0], maps[1]); !errors.Is(err, fault.ErrEndless) {
 				t.Errorf("error %v", err)
