@@ -7,6 +7,7 @@
 //	flatfs     the blocks directory of a Kubo repository, read in place
 //	kubo       an IPFS node, over its RPC API: blocks both ways, pins as names
 //	gateway    trustless HTTP gateways: blocks, read-only
+//	webcar     a CAR on a web server, read where it is or fetched
 //	cache      a bounded local store in front of any other
 //	adapter    any go-datastore or boxo blockstore, in a module of its own
 //

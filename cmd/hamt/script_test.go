@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,6 +112,8 @@ const fixtures = "../../spec-fixtures"
 //	release               closes it
 //	gateway NAME FILE     runs a trustless gateway with the blocks of a CAR, and
 //	                      sets the variable NAME to its URL
+//	web NAME DIR          runs a web server with the files in a directory, and sets the
+//	                      variable NAME to its URL
 //	answers NAME HOW…     changes how the gateway answers (see [gateway.behave])
 //	requests NAME COUNT   checks the number of requests since the last time:
 //	                      N, <N, <=N
@@ -155,6 +159,7 @@ func TestScript(t *testing.T) {
 			"hold":       positive("hold [-write] DIR", 1, 2, cmdHold),
 			"release":    positive("release", 0, 0, cmdRelease),
 			"gateway":    positive("gateway NAME FILE", 2, 2, cmdGateway),
+			"web":        positive("web NAME DIR", 2, 2, cmdWeb),
 			"answers":    positive("answers NAME HOW [ARGUMENT]", 2, 3, cmdAnswers),
 			"requests":   positive("requests NAME COUNT", 2, 2, cmdRequests),
 			"examples":   positive("examples VERB [OLD=NEW]…", 1, many, cmdExamples),
@@ -321,6 +326,12 @@ func cmdGateway(ts *testscript.TestScript, args []string) {
 	ts.Defer(g.close)
 	of(ts).gateways[args[0]] = g
 	ts.Setenv(args[0], g.url)
+}
+
+func cmdWeb(ts *testscript.TestScript, args []string) {
+	server := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[1]))))
+	ts.Defer(server.Close)
+	ts.Setenv(args[0], server.URL)
 }
 
 // gatewayOf returns the gateway of that name.

@@ -29,7 +29,7 @@ type Options struct {
 }
 
 // Cache is a store with a cache in front of it. It is a stores.Writable where
-// the store below is one, and a stores.Named where that is one.
+// the store below is one, and a stores.Named or a stores.Rooted where that is one.
 type Cache interface {
 	stores.Store
 	// AllowWeakDigests is that of stores.Base, here and in the store below.
@@ -70,6 +70,9 @@ func Open(dir string, below stores.Store, o Options) (Cache, error) {
 				stores.Named
 			}{c, named}, nil
 		}
+		if below, ok := below.(stores.Rooted); ok {
+			return &rooted{c, below}, nil
+		}
 		return c, nil
 	}
 	w := &writing{c, writable}
@@ -97,6 +100,14 @@ type cache struct {
 
 	hits, misses, damaged atomic.Int64
 }
+
+// rooted is in front of a store that has roots of its own.
+type rooted struct {
+	*cache
+	below stores.Rooted
+}
+
+func (r *rooted) Roots() []cid.Cid { return r.below.Roots() }
 
 // writing is in front of a store that is written to.
 type writing struct {

@@ -27,6 +27,7 @@ import (
 type File struct {
 	stores.Base
 	file   *os.File
+	name   string
 	blocks *blockstore.ReadOnly
 	roots  []cid.Cid
 }
@@ -45,9 +46,15 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &File{file: file}
+	return OpenFile(file, path)
+}
+
+// OpenFile is Open of a file that is open already, under a name for errors. It closes the
+// file, also with an error.
+func OpenFile(file *os.File, name string) (*File, error) {
+	c := &File{file: file, name: name}
 	if err := c.index(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is not a CAR, or is damaged: %w", path, err), file.Close())
+		return nil, errors.Join(fmt.Errorf("%s is not a CAR, or is damaged: %w", name, err), file.Close())
 	}
 	c.Base = stores.NewBase(stores.Blocks{Get: c.get, Has: c.has})
 	return c, nil
@@ -123,7 +130,7 @@ func (c *File) get(ctx context.Context, id cid.Cid) ([]byte, error) {
 		return nil, stores.NotFound{CID: id}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: block %s: %w", c.file.Name(), id, err)
+		return nil, fmt.Errorf("%s: block %s: %w", c.name, id, err)
 	}
 	return block.RawData(), nil
 }
@@ -131,7 +138,7 @@ func (c *File) get(ctx context.Context, id cid.Cid) ([]byte, error) {
 func (c *File) has(ctx context.Context, id cid.Cid) (bool, error) {
 	has, err := c.blocks.Has(ctx, id)
 	if err != nil {
-		return false, fmt.Errorf("%s: block %s: %w", c.file.Name(), id, err)
+		return false, fmt.Errorf("%s: block %s: %w", c.name, id, err)
 	}
 	return has, nil
 }

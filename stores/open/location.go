@@ -2,6 +2,7 @@
 //
 //	DIR, embedded:DIR      the embedded store in a directory
 //	FILE.car, car:FILE     a CAR file
+//	URL.car, car:URL       a CAR on a web server, to read
 //	flatfs:DIR             the blocks directory of a Kubo repository
 //	kubo:[URL]             a Kubo node's RPC API; without URL that of this machine
 //	gateway:URL[,URL…]     trustless gateways, asked in turn
@@ -30,6 +31,8 @@ const (
 	Flatfs   Kind = "flatfs"
 	Kubo     Kind = "kubo"
 	Gateway  Kind = "gateway"
+	// WebCAR is written as CAR is: a URL is behind the colon.
+	WebCAR Kind = "car:http"
 )
 
 // Location is where a store is.
@@ -44,6 +47,9 @@ type Location struct {
 func Parse(text string) (Location, error) {
 	kind, place, found := strings.Cut(text, ":")
 	if found {
+		if Kind(kind) == CAR && isURL(place) {
+			return checked(Location{WebCAR, place})
+		}
 		switch kind := Kind(kind); kind {
 		case Embedded, CAR, Flatfs, Gateway:
 			if place == "" {
@@ -53,8 +59,12 @@ func Parse(text string) (Location, error) {
 		case Kubo:
 			return checked(Location{kind, place})
 		}
+		path, _, _ := strings.Cut(text, "?") // which checked refuses
+		if isURL(text) && strings.EqualFold(filepath.Ext(path), ".car") {
+			return checked(Location{WebCAR, text})
+		}
 		if strings.HasPrefix(place, "//") {
-			return Location{}, fmt.Errorf("store %q: write kubo:URL or gateway:URL", kind+"://…")
+			return Location{}, fmt.Errorf("store %q: write kubo:URL or gateway:URL, or car:URL for a CAR", kind+"://…")
 		}
 	}
 	if text == "" {
@@ -66,15 +76,24 @@ func Parse(text string) (Location, error) {
 	return Location{Embedded, text}, nil
 }
 
+func isURL(text string) bool {
+	return strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://")
+}
+
 // checked refuses addresses of other machines that cannot be any. Errors do not
 // show them: there may be credentials in them.
 func checked(l Location) (Location, error) {
-	if l.Kind != Gateway && (l.Kind != Kubo || !strings.Contains(l.Place, "://")) {
+	addresses := []string{l.Place}
+	switch {
+	case l.Kind == Gateway:
+		addresses = strings.Split(l.Place, ",")
+	case l.Kind == WebCAR, l.Kind == Kubo && strings.Contains(l.Place, "://"):
+	default:
 		return l, nil
 	}
-	for address := range strings.SplitSeq(l.Place, ",") {
+	for _, address := range addresses {
 		if _, err := remote.ParseURL(address); err != nil {
-			return Location{}, fmt.Errorf("%s: %w", l.Kind, err)
+			return Location{}, fmt.Errorf("%s: %w", l.prefix(), err)
 		}
 	}
 	return l, nil
@@ -89,7 +108,15 @@ func isCAR(path string) bool {
 }
 
 // String is the location as Parse reads it.
-func (l Location) String() string { return string(l.Kind) + ":" + l.Place }
+func (l Location) String() string { return string(l.prefix()) + ":" + l.Place }
+
+// prefix returns what stands before the colon.
+func (l Location) prefix() Kind {
+	if l.Kind == WebCAR {
+		return CAR
+	}
+	return l.Kind
+}
 
 // Mode is what a store is opened for.
 type Mode uint8
@@ -112,7 +139,7 @@ func (l Location) Check(mode Mode, o Options) error {
 	switch {
 	case mode == Read:
 		return nil
-	case l.Kind == Gateway || l.Kind == Flatfs:
+	case l.Kind == Gateway || l.Kind == Flatfs || l.Kind == WebCAR:
 		return fmt.Errorf("%s: a store of this kind %w", l, stores.ErrReadOnly)
 	case l.Kind == CAR && mode != Build:
 		return fmt.Errorf("%s: a CAR that is built %w", l, stores.ErrReadOnly)

@@ -33,6 +33,15 @@ func TestParse(t *testing.T) {
 		"car:x":                        {CAR, "x"},
 		"flatfs:/r":                    {Flatfs, "/r"},
 		"kubo:":                        {Kubo, ""},
+		"https://h/x.car":              {WebCAR, "https://h/x.car"},
+		"http://h/a/X.CAR":             {WebCAR, "http://h/a/X.CAR"},
+		"car:https://h/x":              {WebCAR, "https://h/x"},
+		"car:https:/h/x":               {CAR, "https:/h/x"},
+		"https://me:x@h/x.car":         {},
+		"https://h/x.car?key=x":        {},
+		"car:https://h/x?key=x":        {},
+		"https://h/x":                  {},
+		"ftp://h/x.car":                {},
 		"kubo:http://h:1":              {Kubo, "http://h:1"},
 		"gateway:http://a,https://b/c": {Gateway, "http://a,https://b/c"},
 		"gateway:http://a,b":           {},
@@ -93,6 +102,7 @@ func TestCheck(t *testing.T) {
 		{Location{CAR, "x.car"}, Edit, stores.ErrReadOnly},
 		{Location{Flatfs, dir}, Build, stores.ErrReadOnly},
 		{Location{Gateway, "http://h"}, Edit, stores.ErrReadOnly},
+		{Location{WebCAR, "http://h/x.car"}, Build, stores.ErrReadOnly},
 		{Location{Kubo, ""}, Edit, nil},
 	} {
 		if err := c.at.Check(c.mode, Options{}); !errors.Is(err, c.want) {

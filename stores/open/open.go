@@ -13,6 +13,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/stores/gateway"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/kubo"
 	"github.com/ipld-hamt/go-ipld-hamt/stores/remote"
+	"github.com/ipld-hamt/go-ipld-hamt/stores/webcar"
 )
 
 // Options say how stores are opened. Each kind takes what concerns it.
@@ -64,6 +65,15 @@ func (l Location) openReading(ctx context.Context, o Options) (stores.Store, err
 	switch l.Kind {
 	case CAR:
 		return carfile.Open(l.Place)
+	case WebCAR:
+		s, err := webcar.Open(ctx, l.Place, webcar.Options{Remote: o.Remote})
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := s.(*webcar.Pack); !ok { // it is here already
+			return s, nil
+		}
+		return o.cached(s)
 	case Flatfs:
 		return flatfs.Open(l.Place)
 	case Kubo:

@@ -95,6 +95,10 @@ func pagesOf(entries int) int { return (entries + pageEntries - 1) / pageEntries
 
 var errTable = errors.New("the page table is damaged")
 
+// maxTable is the longest table that is read: that of more than half a billion blocks. A
+// damaged length must not cost as much memory as it says.
+const maxTable = 64 << 20
+
 // readTable reads the table that ends where the index begins.
 func readTable(r io.ReaderAt, size, index int64) (*table, error) {
 	var trailer [tableTrailer]byte
@@ -109,7 +113,7 @@ func readTable(r io.ReaderAt, size, index int64) (*table, error) {
 	}
 	length := int64(binary.LittleEndian.Uint32(trailer[4:]))
 	begin := index - int64(len(tableMagic)) - 4 - length
-	if length < tableHead+4 || begin < 0 {
+	if length < tableHead+4 || length > maxTable || begin < 0 {
 		return nil, errTable
 	}
 	data := make([]byte, length)

@@ -34,9 +34,10 @@ type Pack struct {
 	r    io.ReaderAt
 	size int64
 
-	table  *table // nil where there is none that can be believed
-	broken error  // why there is none
-	scan   func() (*scanned, error)
+	table   *table // nil where there is none that can be believed
+	broken  error  // why there is none
+	indexed bool   // nothing is looked for but by the index
+	scan    func() (*scanned, error)
 
 	mu      sync.Mutex
 	streams []stream // last used first
@@ -86,6 +87,26 @@ func Open(r io.ReaderAt, size int64) (*Pack, error) {
 	return p, nil
 }
 
+// ErrNoIndex reports that a pack has no page table that can be believed.
+var ErrNoIndex = errors.New("the pack has no index that can be believed")
+
+// OpenIndexed is Open of a pack of which all is found by its index, and nothing by a
+// scan: for one on another machine, whose size is what that machine says. The error wraps
+// ErrNoIndex where there is no page table. What a page of the index is needed for that is
+// damaged or cannot be read is a *PageError.
+func OpenIndexed(r io.ReaderAt, size int64) (*Pack, error) {
+	p, err := Open(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if p.broken != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoIndex, p.broken)
+	}
+	p.indexed = true
+	p.scan = func() (*scanned, error) { return nil, ErrNoIndex }
+	return p, nil
+}
+
 // Salvage returns what is left of a pack that Open refuses. Sections are looked for
 // in all of the file, when a block is asked for.
 func Salvage(r io.ReaderAt, size int64) *Pack {
@@ -120,7 +141,7 @@ func (p *Pack) find(hash string) (e Entry, ok bool, err error) {
 	if p.table != nil {
 		e, ok, err = p.table.find(p.r, hash)
 		var page *PageError
-		if !errors.As(err, &page) {
+		if !errors.As(err, &page) || p.indexed {
 			return e, ok, err
 		}
 		before = p.table.count()

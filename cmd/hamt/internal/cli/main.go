@@ -59,9 +59,9 @@ so one root CID; one key is found by loading one to four blocks. Blocks live in
 a store: the directory .hamt here, unless --store or HAMT_STORE names another.
 Values go in and come out as DAG-JSON.
 
-STORE is a directory, a .car file, kubo:[URL] (a Kubo node, by default the one on
-this machine), gateway:URL,URL… (trustless gateways, read-only), or flatfs:DIR (a
-Kubo node's repository, read-only).
+STORE is a directory, a .car file or the URL of one (read-only), kubo:[URL] (a Kubo
+node, by default the one on this machine), gateway:URL,URL… (trustless gateways,
+read-only), or flatfs:DIR (a Kubo node's repository, read-only).
 
 ROOT is a CID (alone, or as /ipfs/CID or ipfs://CID), or a name that was given with
 --name. A path behind it leads to a map inside: people/friends is the map that the
