@@ -126,14 +126,14 @@ func (n *Node) entriesFrom(
 		}
 		c := cursor{walk: walk}
 		if there {
-			c.skip(key)
+			c.skip(key, block.LayoutOf(n.Params().Layout))
 		}
 		c.each(yield)
 	}
 }
 
-// skip goes past a key in the bucket that the walk stops at next.
-func (c *cursor) skip(key []byte) {
+// skip goes past a key in the bucket that the walk stops at next, of a map in a layout.
+func (c *cursor) skip(key []byte, layout *block.Layout) {
 	event, _ := c.walk.Next()
 	bucket := event.Visit.Node().Bucket(event.Position())
 	for c.bucket = bucket; c.bucket.Next(); {
@@ -143,7 +143,7 @@ func (c *cursor) skip(key []byte) {
 	}
 	// It is not there: what is greater comes after it.
 	c.bucket = bucket
-	for b := bucket; b.Next() && bytes.Compare(b.Key(), key) < 0; {
+	for b := bucket; b.Next() && layout.CompareKeys(b.Key(), key) < 0; {
 		c.bucket = b
 	}
 }
