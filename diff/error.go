@@ -2,10 +2,9 @@ package diff
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 )
 
 // ErrHashFunctions is the error where maps are keyed by different hash functions, so
@@ -38,16 +37,7 @@ type Error struct {
 }
 
 // Error is one line: the side, the keys of a nested map, the fault.
-func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "hamt: in %s", e.Side)
-	for _, key := range e.Path {
-		fmt.Fprintf(&b, ", key %.200q", key)
-	}
-	b.WriteString(": ")
-	b.WriteString(strings.TrimPrefix(e.Err.Error(), "hamt: "))
-	return b.String()
-}
+func (e *Error) Error() string { return faults.InNested(e.Side, e.Path, e.Err) }
 
 // Unwrap returns the fault.
 func (e *Error) Unwrap() error { return e.Err }

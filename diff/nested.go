@@ -1,15 +1,8 @@
 package diff
 
 import (
-	"errors"
 	"slices"
 
-	"github.com/ipld/go-ipld-prime/datamodel"
-	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
-
-	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 	"github.com/ipld-hamt/go-ipld-hamt/params"
@@ -33,7 +26,7 @@ func (p *pairs) add(pair [2]string) {
 // nested goes into a change of one map into another. done is false if it is no such
 // change; if it is, more is whether more changes are wanted.
 func (d *differ) nested(a, b *trie.Tree, c keyChange) (done, more bool) {
-	before, after := linkIn(c.before, a), linkIn(c.after, b)
+	before, after := a.NestedLink(c.before), b.NestedLink(c.after)
 	if before == nil || after == nil {
 		return false, true
 	}
@@ -42,14 +35,14 @@ func (d *differ) nested(a, b *trie.Tree, c keyChange) (done, more bool) {
 		return true, true
 	}
 	path := append(slices.Clip(d.path), c.key)
-	innerA, err := d.open(a, before)
+	innerA, err := a.OpenNested(d.ctx, before)
 	if err != nil {
 		return true, d.fail(at(err, A, path))
 	}
 	if innerA == nil {
 		return false, true
 	}
-	innerB, err := d.open(b, after)
+	innerB, err := b.OpenNested(d.ctx, after)
 	if err != nil {
 		return true, d.fail(at(err, B, path))
 	}
@@ -57,7 +50,7 @@ func (d *differ) nested(a, b *trie.Tree, c keyChange) (done, more bool) {
 		return false, true
 	}
 	if len(path) > params.MaxDepth {
-		return true, d.fail(at(faults.At(faults.New(fault.ErrMaxDepth, "maps are nested in each other more than %d times", params.MaxDepth), nil, before, nil), A, path))
+		return true, d.fail(at(faults.NestedTooDeep(before), A, path))
 	}
 
 	outer, outerPath, found := d.settings, d.path, d.found
@@ -73,40 +66,4 @@ func (d *differ) nested(a, b *trie.Tree, c keyChange) (done, more bool) {
 	}
 	d.settings, d.path = outer, outerPath
 	return true, more
-}
-
-// linkIn returns the link that a value is, if it may be that of a map nested in one: it
-// has the codec of its blocks. Otherwise it returns nil.
-func linkIn(raw []byte, t *trie.Tree) datamodel.Link {
-	from, to, err := cbor.Link(raw, 0)
-	if err != nil || to != len(raw) {
-		return nil
-	}
-	link, err := blockio.Link(raw[from:to])
-	if err != nil || codecOf(link.Prototype()) != codecOf(t.LinkPrototype()) {
-		return nil
-	}
-	return link
-}
-
-func codecOf(lp datamodel.LinkPrototype) uint64 {
-	if lp, ok := lp.(cidlink.LinkPrototype); ok {
-		return lp.Codec
-	}
-	return 0
-}
-
-// open opens a map that is nested in another. It returns nil if there is no map.
-func (d *differ) open(outer *trie.Tree, link datamodel.Link) (*trie.Tree, error) {
-	inner, err := trie.Open(d.ctx, outer.Loader(), link, outer.Params())
-	var f *fault.Error
-	if !errors.As(err, &f) {
-		return inner, err
-	}
-	for _, kind := range []error{fault.ErrMissing, fault.ErrHashMismatch, fault.ErrTooLarge} {
-		if errors.Is(err, kind) {
-			return nil, err
-		}
-	}
-	return nil, nil
 }

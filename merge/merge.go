@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
@@ -13,6 +12,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/builder"
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
+	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/nodes"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
 )
@@ -98,16 +98,7 @@ type Error struct {
 }
 
 // Error is one line: the side, the keys of a nested map, the fault.
-func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "hamt: in %s", e.Side)
-	for _, key := range e.Path {
-		fmt.Fprintf(&b, ", key %.200q", key)
-	}
-	b.WriteString(": ")
-	b.WriteString(strings.TrimPrefix(e.Err.Error(), "hamt: "))
-	return b.String()
-}
+func (e *Error) Error() string { return faults.InNested(e.Side, e.Path, e.Err) }
 
 // Unwrap returns the fault.
 func (e *Error) Unwrap() error { return e.Err }

@@ -2,14 +2,8 @@ package merge
 
 import (
 	"context"
-	"errors"
 	"slices"
 
-	"github.com/ipld/go-ipld-prime/datamodel"
-	cidlink "github.com/ipld/go-ipld-prime/linking/cid"
-
-	"github.com/ipld-hamt/go-ipld-hamt/fault"
-	"github.com/ipld-hamt/go-ipld-hamt/internal/blockio"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/cbor"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/faults"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/trie"
@@ -22,8 +16,8 @@ func (m *merger) within(ctx context.Context, key []byte, values [][]byte, differ
 	outer := m.path
 	m.path = append(slices.Clip(outer), key)
 	defer func() { m.path = outer }()
-	if len(m.path) > params.MaxDepth {
-		return nil, false, faults.New(fault.ErrMaxDepth, "maps are nested in each other more than %d times", params.MaxDepth)
+	if side := different[0]; len(m.path) > params.MaxDepth {
+		return nil, false, at(faults.NestedTooDeep(m.trees[side].NestedLink(values[side])), m.side(side), m.path)
 	}
 	if value, done, err = m.fields(ctx, values, different); done || err != nil {
 		return value, done, err
@@ -66,33 +60,13 @@ func (m *merger) links(ctx context.Context, values [][]byte, different []int) (v
 // open opens the map that a value of one of the maps links to. It returns nil if there
 // is none.
 func (m *merger) open(ctx context.Context, side int, value []byte) (*trie.Tree, error) {
-	from, to, err := cbor.Link(value, 0)
-	if err != nil || to != len(value) {
-		return nil, nil
-	}
 	outer := m.trees[side]
-	link, err := blockio.Link(value[from:to])
-	if err != nil || codecOf(link.Prototype()) != codecOf(outer.LinkPrototype()) {
+	link := outer.NestedLink(value)
+	if link == nil {
 		return nil, nil
 	}
-	t, err := trie.Open(ctx, outer.Loader(), link, outer.Params())
-	var f *fault.Error
-	if !errors.As(err, &f) {
-		return t, err
-	}
-	for _, kind := range []error{fault.ErrMissing, fault.ErrHashMismatch, fault.ErrTooLarge} {
-		if errors.Is(err, kind) {
-			return nil, at(err, m.side(side), m.path)
-		}
-	}
-	return nil, nil
-}
-
-func codecOf(lp datamodel.LinkPrototype) uint64 {
-	if lp, ok := lp.(cidlink.LinkPrototype); ok {
-		return lp.Codec
-	}
-	return 0
+	t, err := outer.OpenNested(ctx, link)
+	return t, at(err, m.side(side), m.path)
 }
 
 // fields merges plain maps, field by field.

@@ -15,6 +15,7 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
 	"github.com/ipld-hamt/go-ipld-hamt/internal/hamttest"
 	"github.com/ipld-hamt/go-ipld-hamt/merge"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 func linkOf(t testing.TB, n *adl.Node) datamodel.Node {
@@ -192,5 +193,27 @@ func TestRecursiveUnlike(t *testing.T) {
 	// A map that was merged already is in conflict with the next one.
 	if _, _, report, err := merge.All(t.Context(), b, []*adl.Node{x, y, z}, merge.Options{Recursive: true}); !errors.As(err, new(*merge.ConflictError)) || report.Left != 1 {
 		t.Errorf("%v, %+v", err, report)
+	}
+}
+
+// TestNestedTooDeep: maps in maps have an end, and its error says where: the link, the
+// side and the keys.
+func TestNestedTooDeep(t *testing.T) {
+	s := hamttest.NewStore()
+	var maps [3]*adl.Node
+	for i := range maps {
+		maps[i] = in(t, s, sha2(3, 1), hamttest.Model{"end": integer(int64(i))})
+		for range params.MaxDepth + 1 {
+			maps[i] = in(t, s, sha2(3, 1), hamttest.Model{"k": linkOf(t, maps[i])})
+		}
+	}
+	_, _, _, err := merge.ThreeWay(t.Context(), maps[0], maps[1], maps[2], merge.Options{Recursive: true})
+	var in *merge.Error
+	var f *fault.Error
+	if !errors.Is(err, fault.ErrMaxDepth) || !errors.As(err, &in) || !errors.As(err, &f) {
+		t.Fatalf("error %v", err)
+	}
+	if in.Side == merge.Base || len(in.Path) != params.MaxDepth+1 || f.Link == nil {
+		t.Errorf("in %s, %d keys, link %v", in.Side, len(in.Path), f.Link)
 	}
 }

@@ -169,7 +169,10 @@ func (s *slotwise) slot(ctx context.Context, event trie.CoEvent) error {
 		}
 		if changed {
 			s.report.Taken++
-			step.Link, _ = blockio.Link(slot.Link())
+			var err error
+			if step.Link, err = blockio.Link(slot.Link()); err != nil {
+				return err
+			}
 		}
 	}
 	if changed && s.Explain != nil {

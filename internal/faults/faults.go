@@ -5,10 +5,12 @@ package faults
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ipld/go-ipld-prime/datamodel"
 
 	"github.com/ipld-hamt/go-ipld-hamt/fault"
+	"github.com/ipld-hamt/go-ipld-hamt/params"
 )
 
 // New returns a fault of the given kind whose block is not known yet.
@@ -28,4 +30,25 @@ func At(err error, kind error, link datamodel.Link, path fault.Path) error {
 		return &located
 	}
 	return &fault.Error{Kind: kind, Link: link, Path: path, Cause: err}
+}
+
+// NestedTooDeep returns the fault of a link to a map that is nested in more maps than
+// anybody nests, as those are that link to each other without end.
+func NestedTooDeep(link datamodel.Link) *fault.Error {
+	f := New(fault.ErrMaxDepth, "maps are nested in each other more than %d times", params.MaxDepth)
+	f.Link = link
+	return f
+}
+
+// InNested returns err, a fault of one of several maps, in one line: which map, the keys
+// of the maps that the one with the fault is nested in, outermost first, and the fault.
+func InNested(side fmt.Stringer, keys [][]byte, err error) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "hamt: in %s", side)
+	for _, key := range keys {
+		fmt.Fprintf(&b, ", key %.200q", key)
+	}
+	b.WriteString(": ")
+	b.WriteString(strings.TrimPrefix(err.Error(), "hamt: "))
+	return b.String()
 }
