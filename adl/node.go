@@ -171,9 +171,10 @@ func (n *Node) Length() int64 {
 	return count
 }
 
-// Substrate is the root block as plain data: a HashMapRoot, or in the
-// layouts without one a node. Encoding it as DAG-CBOR gives the root block. That is all it can do
-// (else it is absent) where the root block has a value that cannot be decoded.
+// Substrate is the root block as plain data: a HashMapRoot, or in the layouts
+// without one a node. Encoding it as DAG-CBOR gives the root block. Where the root
+// block has a value that cannot be decoded, that is all that can be done with it: to
+// whoever looks it is absent.
 func (n *Node) Substrate() datamodel.Node { return newSubstrate(n.tree.Root()) }
 
 // Prototype builds maps like this one: with its parameters, into its

@@ -13,8 +13,8 @@ import (
 type Option struct{ apply func(*nodes.Settings) }
 
 // WithParams says which parameters a map has whose blocks do not carry them:
-// one in the layout of Filecoin or of py-hamt. Zero fields are those of [params.Params]' defaults.
-// In the specification's layout, the default, the root block says it all and
+// one in the layout of Filecoin or of py-hamt. Zero fields are those of
+// [params.Params]' defaults. In the specification's layout, the default, the root block says it all and
 // this option says nothing. Those that are not the map's are fault.ErrParams, as far as
 // its first entries tell: the bucket size, a limit, cannot be found out so.
 func WithParams(p params.Params) Option {

@@ -161,10 +161,10 @@ const maxNameErrors = 100
 
 // CheckNames visits a *NameError for each root that reaches a block that cannot be
 // read, and up to 100 of these blocks: the roots that names stand for, those that
-// they stood for, and those that were published without a name. A block that is in no pack counts where the store has lost a pack, or a part of an
-// index, and so does not know what it had: else it was never there, as what values
-// link to need not be. Any other error is one of the file system or the context, and
-// the last.
+// they stood for, and those that were published without a name. A block that is in
+// no pack counts where the store has lost a pack, or a part of an index, and so does
+// not know what it had: else it was never there, as what values link to need not be.
+// Any other error is one of the file system or the context, and the last.
 //
 // Every block is read once, unless it is on the way to damage.
 func (s *Store) CheckNames(ctx context.Context) iter.Seq[error] {

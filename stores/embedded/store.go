@@ -88,7 +88,8 @@ type Options struct {
 
 // Open opens the store in a directory. The error is stores.ErrNoStore where
 // there is none to be read, or something else in the way of one to be written; a
-// *FormatError where there is one of another format; a *LogError where the log is damaged and the store would be written to.
+// *FormatError where there is one of another format; a *LogError where the log is
+// damaged and the store would be written to.
 func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if o.fs == nil {
 		o.fs = disk{}

@@ -29,9 +29,9 @@ const (
 	mostBytes  = 64 << 30
 )
 
-// Open returns a store, safe for concurrent use, of the CAR at an http or https URL without credentials in it. The error wraps
-// stores.ErrNoStore where there is none. All that is read later is read within ctx. What
-// is no *Pack was fetched whole.
+// Open returns a store, safe for concurrent use, of the CAR at an http or https URL
+// without credentials in it. The error wraps stores.ErrNoStore where there is none.
+// All that is read later is read within ctx. What is no *Pack was fetched whole.
 func Open(ctx context.Context, address string, o Options) (stores.Rooted, error) {
 	at, err := remote.ParseURL(address)
 	if err != nil {

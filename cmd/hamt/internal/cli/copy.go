@@ -33,8 +33,8 @@ when all are there. A copy that was interrupted goes on with what is missing.
 
 STORE is what --store takes, which is also where --from is when it is not given.
 A gateway, a Kubo node's directory and a .car file that is there can only be read
-from; a .car file that is copied to is made anew, also after an interruption. A file that is no CAR is not replaced, but
-with --force.
+from; a .car file that is copied to is made anew, also after an interruption. A file
+that is no CAR is not replaced, but with --force.
 
 A new store gets a map from a gateway in few requests, if the gateway gives CARs.
 --cache asks for each block instead, as does a store that has some of them.

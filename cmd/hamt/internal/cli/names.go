@@ -12,7 +12,6 @@ import (
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/escape"
 
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
-	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 )
 
 func (a *app) namesVerb() *cobra.Command {
@@ -95,34 +94,23 @@ var errNoNames = usage("a store of this kind has no names")
 
 func (a *app) removeNamesVerb() *cobra.Command {
 	return verb("", "rm NAME…", "Forget names; the maps stay in the store", `
-hamt names rm people`, counts{1, many}, func(ctx context.Context, names []string) (err error) {
-		p, err := a.store.chosenForWriting(open.Edit, "")
-		if err != nil {
-			return err
-		}
-		s, err := p.writing(ctx, open.Edit)
-		if err != nil {
-			return err
-		}
-		defer closing(s, &err)
-		named, ok := s.(stores.Named)
-		if !ok {
-			return errNoNames
-		}
-		missing := 0
-		for _, name := range names {
-			found, err := named.RemoveName(ctx, name)
-			if err != nil {
-				return err
+hamt names rm people`, counts{1, many}, func(ctx context.Context, names []string) error {
+		return a.naming(ctx, "", func(_ stores.Writable, named stores.Named) error {
+			missing := 0
+			for _, name := range names {
+				found, err := named.RemoveName(ctx, name)
+				if err != nil {
+					return err
+				}
+				if !found {
+					missing++
+					a.warn("there is no name %q", name)
+				}
 			}
-			if !found {
-				missing++
-				a.warn("there is no name %q", name)
+			if missing > 0 {
+				return &outcome{status: statusAbsent}
 			}
-		}
-		if missing > 0 {
-			return &outcome{status: statusAbsent}
-		}
-		return nil
+			return nil
+		})
 	})
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/ipld-hamt/go-ipld-hamt/cmd/hamt/internal/dagjson"
 	"github.com/ipld-hamt/go-ipld-hamt/stores"
-	"github.com/ipld-hamt/go-ipld-hamt/stores/open"
 )
 
 func (a *app) namesLogVerb() *cobra.Command {
@@ -75,28 +74,17 @@ func (a *app) resetNameVerb() *cobra.Command {
 	var to string
 	var layout layoutFlags
 	c := verb("", "reset NAME --to ROOT", "Let a name stand for another root, such as one it stood for", `
-hamt names reset people --to bafyrei…`, exactly(1), func(ctx context.Context, args []string) (err error) {
+hamt names reset people --to bafyrei…`, exactly(1), func(ctx context.Context, args []string) error {
 		if to == "" {
 			return usage("the root is missing: --to ROOT")
 		}
-		p, err := a.store.chosenForWriting(open.Edit, args[0])
-		if err != nil {
-			return err
-		}
-		s, err := p.writing(ctx, open.Edit)
-		if err != nil {
-			return err
-		}
-		defer closing(s, &err)
-		named, ok := s.(stores.Named)
-		if !ok {
-			return errNoNames
-		}
-		root, err := a.resolve(ctx, s, &layout, to)
-		if err != nil {
-			return err
-		}
-		return a.reset(ctx, s, named, args[0], root.cid)
+		return a.naming(ctx, args[0], func(s stores.Writable, named stores.Named) error {
+			root, err := a.resolveThere(ctx, s, &layout, to)
+			if err != nil {
+				return err
+			}
+			return a.reset(ctx, named, args[0], root.cid)
+		})
 	})
 	c.Long = `Let a name stand for a root that is in the store, and print the root. The name has
 to be there, or to have been there: hamt names log says what it stood for.`
@@ -106,7 +94,7 @@ to be there, or to have been there: hamt names log says what it stood for.`
 }
 
 // reset moves a name that is there, or was, to a root that is in the store.
-func (a *app) reset(ctx context.Context, s stores.Store, named stores.Named, name string, root cid.Cid) error {
+func (a *app) reset(ctx context.Context, named stores.Named, name string, root cid.Cid) error {
 	before, found, err := named.Lookup(ctx, name)
 	if err != nil {
 		return err
@@ -120,13 +108,6 @@ func (a *app) reset(ctx context.Context, s stores.Store, named stores.Named, nam
 	}
 	if !found {
 		return absent("there was never a name %q", name)
-	}
-	has, err := s.Has(ctx, root)
-	if err != nil {
-		return err
-	}
-	if !has {
-		return fmt.Errorf("root %s: %w", root, stores.NotFound{CID: root})
 	}
 	if err := named.MoveName(ctx, name, before, root); errors.Is(err, stores.ErrMoved) {
 		return fmt.Errorf("%w meanwhile", err)

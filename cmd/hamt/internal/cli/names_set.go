@@ -29,19 +29,30 @@ func (a *app) naming(ctx context.Context, name string, do func(s stores.Writable
 	return do(s, named)
 }
 
+// resolveThere resolves a root whose block is in the store.
+func (a *app) resolveThere(ctx context.Context, s stores.Store, layout *layoutFlags, text string) (rootRef, error) {
+	root, err := a.resolve(ctx, s, layout, text)
+	if err != nil {
+		return root, err
+	}
+	has, err := s.Has(ctx, root.cid)
+	if err == nil && !has {
+		err = stores.NotFound{CID: root.cid}
+	}
+	if err != nil {
+		err = fmt.Errorf("root %s: %w", root.cid, err)
+	}
+	return root, err
+}
+
 func (a *app) setNameVerb() *cobra.Command {
 	var layout layoutFlags
 	c := verb("", "set NAME ROOT", "Let a name stand for a root", `
 hamt names set backup people`, exactly(2), func(ctx context.Context, args []string) error {
 		return a.naming(ctx, args[0], func(s stores.Writable, named stores.Named) error {
-			root, err := a.resolve(ctx, s, &layout, args[1])
+			root, err := a.resolveThere(ctx, s, &layout, args[1])
 			if err != nil {
 				return err
-			}
-			if has, err := s.Has(ctx, root.cid); err != nil {
-				return err
-			} else if !has {
-				return fmt.Errorf("root %s: %w", root.cid, stores.NotFound{CID: root.cid})
 			}
 			p, err := layout.params()
 			if err != nil {
