@@ -49,8 +49,12 @@ func TestKilled(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	printed := map[string]bool{}
 	kills, done := map[string]int{}, 0
-	// Where a machine is so busy that nothing was killed in time, some more.
-	for deadline := time.Now().Add(length); time.Now().Before(deadline) || len(kills) == 0 && done < 100; {
+	deadline := time.Now().Add(length)
+	// On a machine so busy that little was done in time it takes some more.
+	enough := func(tries int) bool {
+		return time.Now().After(deadline) && (len(kills) > 0 && len(printed) > 0 || tries == 200)
+	}
+	for tries := 0; !enough(tries); tries++ {
 		args, stdin := p.someChange(random)
 		out, killed := p.killed(time.Duration(random.Int64N(int64(2*usual))), stdin, args...)
 		if killed {
